@@ -1,0 +1,48 @@
+"""pytest-hvclock: put any Python test on a simulated Hyper-V guest, and strike its clocks.
+
+Names are resolved on first use, so that a pytest run that never needs the kit does not pay for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_hvclock.errors import BackendError as BackendError
+    from pytest_hvclock.errors import ConflictError as ConflictError
+    from pytest_hvclock.errors import HvclockError as HvclockError
+    from pytest_hvclock.errors import HvclockWarning as HvclockWarning
+    from pytest_hvclock.errors import StateError as StateError
+    from pytest_hvclock.errors import StuckError as StuckError
+    from pytest_hvclock.model.guest import Guest as Guest
+    from pytest_hvclock.model.host import Host as Host
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BackendError": "errors",
+    "ConflictError": "errors",
+    "Guest": "model.guest",
+    "Host": "model.host",
+    "HvclockError": "errors",
+    "HvclockWarning": "errors",
+    "StateError": "errors",
+    "StuckError": "errors",
+}
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604  (all of them are text)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from where it lives, the first time that somebody asks for it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -1,0 +1,125 @@
+"""The clocks of one guest as a straight piece of time; the only arithmetic on clocks in the kit.
+
+Between two events every clock of a guest runs at a constant rate, so a guest is one *segment*: an instant of true
+time, what each clock shows there, and how fast each runs from there on. Something happens only where a segment ends:
+a step, a change of rate, a pause. Values are integers of attoseconds, because 1 ns at 1 ppb is exactly 1 as: moving
+along a segment in one stride or in a thousand ends on the same integer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pytest_hvclock.clocks.sets import ClockSets
+from pytest_hvclock.units import AS_PER_NS, NS_PER_TICK, PPB
+
+
+class HostSample(NamedTuple):
+    """The newest host time that the guest has been told: what ``/dev/ptp_hyperv`` goes on from (``hv_util.c``)."""
+
+    host_ns: int
+    reference_ns: int
+
+
+@dataclass(slots=True)
+class Segment:
+    """What each clock of a guest shows at ``true_ns``, and the rates at which they run from there on.
+
+    Rates *add*, in parts per billion: the wall runs at 1 + drift + correction. ``MONOTONIC_RAW`` has the drift of the
+    clocksource and never the correction; ``MONOTONIC`` has the correction on Linux (``adjtimex``), and not on Windows,
+    where only the system time is adjusted and QPC is left alone.
+    """
+
+    true_ns: int
+    wall_as: int
+    monotonic_as: int = 0
+    raw_as: int = 0
+    reference_ns: int = 0
+    asleep_as: int = 0
+    """What BOOTTIME has and MONOTONIC has not: time spent in a hibernation of the guest's own."""
+    drift_ppb: int = 0
+    correction_ppb: int = 0
+    slews_monotonic: bool = True
+    counting: bool = True
+    """Whether any virtual processor runs: the reference counter, and every clock made from it, stops when none does."""
+    sample: HostSample | None = None
+    sets: ClockSets = field(default_factory=ClockSets)
+
+    @property
+    def wall_rate(self) -> int:
+        """Attoseconds that the wall clock gains in one nanosecond of true time."""
+        return PPB + self.drift_ppb + self.correction_ppb if self.counting else 0
+
+    @property
+    def monotonic_rate(self) -> int:
+        """Attoseconds that MONOTONIC gains in one nanosecond of true time."""
+        if not self.counting:
+            return 0
+        return PPB + self.drift_ppb + (self.correction_ppb if self.slews_monotonic else 0)
+
+    @property
+    def raw_rate(self) -> int:
+        """Attoseconds that MONOTONIC_RAW gains in one nanosecond of true time."""
+        return PPB + self.drift_ppb if self.counting else 0
+
+    @property
+    def error_as(self) -> int:
+        """Guest wall clock minus true time, in attoseconds: positive is ahead."""
+        return self.wall_as - self.true_ns * AS_PER_NS
+
+    @property
+    def reference_ticks(self) -> int:
+        """The partition reference counter in its own unit of 100 ns (TLFS)."""
+        return self.reference_ns // NS_PER_TICK
+
+    def move_to(self, true_ns: int) -> None:
+        """Let true time reach ``true_ns``: every clock runs on at its rate, exactly."""
+        elapsed = true_ns - self.true_ns
+        if elapsed == 0:
+            return
+        self.true_ns = true_ns
+        if self.counting:
+            self.wall_as += elapsed * self.wall_rate
+            self.monotonic_as += elapsed * self.monotonic_rate
+            self.raw_as += elapsed * self.raw_rate
+            self.reference_ns += elapsed
+
+    def repeat(self, times: int, period_ns: int, since: Segment) -> None:
+        """Translate the segment by ``times`` periods, each of which does what happened since ``since``.
+
+        The caller has found that the guest's whole state, error included, came back after ``period_ns``.
+        """
+        self.true_ns += times * period_ns
+        self.wall_as += times * period_ns * AS_PER_NS
+        self.monotonic_as += times * (self.monotonic_as - since.monotonic_as)
+        self.raw_as += times * (self.raw_as - since.raw_as)
+        self.reference_ns += times * (gained := self.reference_ns - since.reference_ns)
+        if self.sample is not None:
+            self.sample = HostSample(self.sample.host_ns + times * period_ns, self.sample.reference_ns + times * gained)
+
+    def when_monotonic(self, deadline_as: int) -> int | None:
+        """Return the first true nanosecond at which MONOTONIC has reached a deadline, if it runs at all."""
+        missing = deadline_as - self.monotonic_as
+        if missing <= 0:
+            return self.true_ns
+        rate = self.monotonic_rate
+        return self.true_ns - (-missing // rate) if rate > 0 else None
+
+    def set_wall(self, wall_as: int, by: str) -> None:
+        """Set the wall clock, as ``settimeofday`` does: it steps, nothing else does, and the set is logged."""
+        self.sets.add(self.true_ns, self.wall_as, wall_as, by)
+        self.wall_as = wall_as
+
+    def slew(self, correction_ppb: int) -> None:
+        """Let the wall clock run this much faster than its clocksource, to be corrected without a step.
+
+        Bounded so that a slewing clock never goes back.
+        """
+        self.correction_ppb = max(correction_ppb, -PPB - self.drift_ppb)
+
+    def rate_key(self) -> tuple[int, ...]:
+        """What decides how the clocks go on, apart from where they are."""
+        sample = self.sample
+        heard = (self.true_ns - sample.host_ns, self.reference_ns - sample.reference_ns) if sample else ()
+        return (self.error_as, self.drift_ppb, self.correction_ppb, *heard)

@@ -1,0 +1,64 @@
+"""What a guest does with the host's messages, or with a daemon of its own, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pytest_hvclock.disciplines.base import Discipline
+from pytest_hvclock.disciplines.linux import Linux, LinuxImplicit
+from pytest_hvclock.disciplines.ntp import Ntp
+from pytest_hvclock.disciplines.windows import Windows
+
+Timesync = str | Discipline | Sequence[str | Discipline]
+"""How a guest keeps time: a name, names joined by a plus, a discipline with settings of its own, or several."""
+
+OFF = "off"
+PARTIAL = "partial"
+DISCIPLINES: dict[str, Callable[[], Sequence[Discipline]]] = {
+    "linux": lambda: [Linux()],
+    "linux-implicit": lambda: [LinuxImplicit()],
+    "windows": lambda: [Windows()],
+    "ntp": lambda: [Ntp()],
+}
+"""What each name stands for. ``off`` is no discipline at all; ``partial`` depends on the operating system."""
+
+
+def disciplines(timesync: Timesync, os: str) -> list[Discipline]:
+    """Return the disciplines that ``timesync`` names on a guest running ``os``, each in its power-on state.
+
+    Raises:
+        ValueError: for a name that nobody has registered, and for two that both answer the host's messages.
+        TypeError: for what is neither a name nor a discipline.
+    """
+    parts: list[str | Discipline]
+    if isinstance(timesync, str):
+        parts = [part.strip() for part in timesync.split("+")]
+    elif isinstance(timesync, Discipline):
+        parts = [timesync]
+    elif isinstance(timesync, Sequence):
+        parts = list(timesync)
+    else:
+        raise TypeError(f'{timesync!r} is no timesync: write a name such as "linux", or a discipline')
+    found: list[Discipline] = []
+    for part in parts:
+        for discipline in _named(part, os) if isinstance(part, str) else [part.fresh()]:
+            if not any(type(discipline) is type(other) for other in found):
+                found.append(discipline)
+    listening = [discipline.name for discipline in found if discipline.listens]
+    if len(listening) > 1:
+        raise ValueError(
+            f"timesync={timesync!r}: {' and '.join(listening)} would both answer the host; keep one of them"
+        )
+    return found
+
+
+def _named(name: str, os: str) -> Sequence[Discipline]:
+    """Return what one name stands for."""
+    if name == OFF:
+        return []
+    if name == PARTIAL:
+        return [Windows(threshold_ns=None)] if os == "windows" else [Linux()]
+    if name not in DISCIPLINES:
+        known = ", ".join([OFF, PARTIAL, *DISCIPLINES])
+        raise ValueError(f"unknown timesync {name!r}: use one of {known}, or join several with +")
+    return DISCIPLINES[name]()

@@ -1,0 +1,31 @@
+"""Every exception and warning that the kit raises by a name of its own.
+
+Wrong values are ordinary ``ValueError`` and ``TypeError``; what stands here is for things that are wrong about the
+*situation*, so that a test can name them.
+"""
+
+from __future__ import annotations
+
+
+class HvclockError(Exception):
+    """Something about the guest, the host or the test's surroundings does not allow what was asked."""
+
+
+class StateError(HvclockError, RuntimeError):
+    """The guest's state does not allow this verb, such as restoring a guest that is running."""
+
+
+class ConflictError(HvclockError, RuntimeError):
+    """Another guest, or another time-faking library, is active in this process."""
+
+
+class BackendError(HvclockError, RuntimeError):
+    """A backend cannot put a guest's clocks under the program: its library is missing or unsupported."""
+
+
+class StuckError(HvclockError, RuntimeError):
+    """Every thread of the test waits on a guest clock, and nothing is left that could wake one of them."""
+
+
+class HvclockWarning(UserWarning):
+    """The kit has noticed something that it cannot put right by itself."""

@@ -1,0 +1,543 @@
+"""One virtual machine: its clocks, its RTC, and everything that a host can do to it."""
+
+from __future__ import annotations
+
+import errno
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from pytest_hvclock.clocks.segment import Segment
+from pytest_hvclock.clocks.sets import ClockSets
+from pytest_hvclock.disciplines import Timesync, disciplines
+from pytest_hvclock.disciplines.base import Discipline
+from pytest_hvclock.errors import StateError, StuckError
+from pytest_hvclock.model.rtc import Rtc
+from pytest_hvclock.model.service import Service
+from pytest_hvclock.model.timekeeping import Timekeeping
+from pytest_hvclock.units import (
+    AS_PER_NS,
+    NS_PER_S,
+    NS_PER_US,
+    Duration,
+    Rate,
+    Zone,
+    duration_ns,
+    error_text,
+    positive_ns,
+    rate_ppb,
+    time_zone,
+)
+
+if TYPE_CHECKING:
+    from pytest_hvclock.model.host import Host, Strikes
+
+Os = Literal["linux", "windows"]
+Drift = Rate | Callable[[Fraction], Rate]
+"""A rate, or a function of ``host.load`` that returns one."""
+
+STALE_SAMPLE_NS = 600 * NS_PER_S
+"""Age from which ``/dev/ptp_hyperv`` refuses to answer, in reference time (``hv_util.c``, ``HV_TIMESYNC_STALE``)."""
+
+
+class GuestSettings(TypedDict, total=False):
+    """The keyword arguments of ``Host.guest``, which are also the settings of the ``hvclock`` marker."""
+
+    os: Os
+    zone: Zone
+    timesync: Timesync
+    drift: Drift
+    rtc: Literal["utc", "local"]
+    sync_after_boot: Duration
+    sync_after_resume: Duration
+
+
+class State(Enum):
+    """The states of a virtual machine that Hyper-V Manager shows, and that decide which verbs are allowed."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    SAVED = "saved"
+    OFF = "off"
+
+
+@dataclass(frozen=True, eq=False)
+class SavedState:
+    """A saved state (``Save-VM``): the guest's memory and counters as they were; restored once, by ``restore``."""
+
+    at_ns: int
+    """True time of the save, in nanoseconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A checkpoint: *standard* holds the memory and with it every clock, *production* holds only the disk."""
+
+    at_ns: int
+    """True time at which it was taken, in nanoseconds."""
+    kind: Literal["standard", "production"]
+    timekeeping: Timekeeping | None = field(repr=False)
+    rtc_offset_ns: int
+
+
+class Guest:
+    """A virtual machine; make one with ``Host.guest``.
+
+    The ``hvclock`` fixture *is* the guest that the test runs on, and ``guest.host`` is the way out to true time.
+    Readings are pure: reading twice gives the same answer, and no reading moves a clock.
+    """
+
+    def __init__(  # noqa: PLR0913  (the contract's keywords, each a fact about a virtual machine)
+        self,
+        host: Host,
+        *,
+        os: Os | None = None,
+        zone: Zone = "UTC",
+        timesync: Timesync | None = None,
+        drift: Drift = 0,
+        rtc: Literal["utc", "local"] | None = None,
+        sync_after_boot: Duration = "2.5 s",
+        sync_after_resume: Duration = "1 s",
+    ) -> None:
+        """Create the guest powered on, its channel open, SYNC done, and at true host time; see ``Host.guest``."""
+        if os is None:
+            os = "windows" if isinstance(timesync, str) and timesync.startswith(("windows", "w32time")) else "linux"
+        if os not in ("linux", "windows"):
+            raise ValueError(f'unknown os {os!r}: use "linux" or "windows"')
+        if rtc not in (None, "utc", "local"):
+            raise ValueError(f'unknown rtc {rtc!r}: use "utc" or "local", what the guest takes its RTC for')
+        self.host = host
+        self.os: Os = os
+        self.zone = time_zone(zone)
+        self._timesync: Timesync = timesync if timesync is not None else os
+        self._drift: Drift = drift
+        self._sync_after_boot_ns = positive_ns(sync_after_boot, "sync_after_boot")
+        self._sync_after_resume_ns = positive_ns(sync_after_resume, "sync_after_resume")
+        self._rtc = Rtc(
+            host, self.zone if (rtc or ("local" if os == "windows" else "utc")) == "local" else time_zone("UTC")
+        )
+        self._sets = ClockSets()
+        self._generations = 0
+        self._saved: SavedState | None = None
+        self._armed: Strikes | None = None
+        self.disturbed_at_ns: int | None = None
+        """True time of the last verb that disturbed the guest's clocks, in nanoseconds."""
+        self._identity = len(host.guests)
+        self._state = State.RUNNING
+        self._timekeeping = self._power_on(host.clock_ns() * AS_PER_NS, in_sync=True)
+        if self._timekeeping.service is not None:
+            self._timekeeping.service.open_in_sync(self._timekeeping.clocks)
+
+    def __repr__(self) -> str:
+        """Show the state, the error and what corrects it."""
+        where = "off" if self._state is State.OFF else f"{self._state.value}, {error_text(self.error_ns)}"
+        return f"<{self.os} Guest {where}, timesync {self.timesync}>"
+
+    # ------------------------------------------------------------------------------------------------- readings
+
+    @property
+    def state(self) -> State:
+        """What the virtual machine is doing: running, paused, saved or off."""
+        return self._state
+
+    @property
+    def wall_ns(self) -> int:
+        """The guest's wall clock (CLOCK_REALTIME, Windows system time): nanoseconds of UTC since 1970."""
+        return self._read().wall_as // AS_PER_NS
+
+    @property
+    def monotonic_ns(self) -> int:
+        """CLOCK_MONOTONIC (QPC on Windows), in nanoseconds: never back within one life, never stepped."""
+        return self._read().monotonic_as // AS_PER_NS
+
+    @property
+    def monotonic_raw_ns(self) -> int:
+        """CLOCK_MONOTONIC_RAW, in nanoseconds: has the clocksource's drift, and no correction ever."""
+        return self._read().raw_as // AS_PER_NS
+
+    @property
+    def boottime_ns(self) -> int:
+        """CLOCK_BOOTTIME, in nanoseconds: MONOTONIC plus the guest's own hibernations, but not what the host did."""
+        clocks = self._read()
+        return (clocks.monotonic_as + clocks.asleep_as) // AS_PER_NS
+
+    @property
+    def reference_ticks(self) -> int:
+        """The partition reference counter: 100 ns ticks since creation, without drift (TLFS, MSR 0x40000020)."""
+        return self._read().reference_ticks
+
+    @property
+    def error_ns(self) -> int:
+        """Guest wall clock minus true time, in nanoseconds: positive is ahead."""
+        return self.wall_ns - self.host.true_ns
+
+    @property
+    def error(self) -> timedelta:
+        """Guest wall clock minus true time, positive is ahead; rounded down to microseconds."""
+        return timedelta(microseconds=self.error_ns // NS_PER_US)
+
+    @property
+    def rtc(self) -> datetime:
+        """The virtual RTC: naive, whole seconds, rounded down; readable in every state of the guest."""
+        return self._rtc.read()
+
+    @property
+    def generation_id(self) -> uuid.UUID:
+        """The VM-Generation-ID: changes when a checkpoint is applied, and only then."""
+        return uuid.uuid5(uuid.NAMESPACE_OID, f"guest {self._identity}, generation {self._generations}")
+
+    @property
+    def ptp_ns(self) -> int:
+        """What ``/dev/ptp_hyperv`` answers, in nanoseconds: the last host time heard plus the reference time since.
+
+        Raises:
+            OSError: ESTALE if nothing has been heard for 600 s of reference time (``hv_util.c``).
+        """
+        clocks = self._read()
+        sample = clocks.sample
+        if sample is None or clocks.reference_ns - sample.reference_ns > STALE_SAMPLE_NS:
+            raise OSError(errno.ESTALE, "no time sync message for 600 s of reference time", "/dev/ptp_hyperv")
+        return sample.host_ns + clocks.reference_ns - sample.reference_ns
+
+    @property
+    def clock_sets(self) -> ClockSets:
+        """Every set of the wall clock so far, oldest first; a repeated one is a single entry."""
+        self._settle()
+        return self._sets
+
+    # ------------------------------------------------------------------------------------------------- settings
+
+    @property
+    def drift(self) -> Drift:
+        """The rate error of the guest's clocksource as it was given; see ``drift_ppb`` for the rate now."""
+        return self._drift
+
+    @drift.setter
+    def drift(self, value: Drift) -> None:
+        self._settle()
+        before, self._drift = self._drift, value
+        try:
+            self._apply_drift()
+        except (TypeError, ValueError):
+            self._drift = before
+            raise
+        self._disturbed()
+
+    @property
+    def drift_ppb(self) -> int:
+        """The rate error of the guest's clocksource now, in parts per billion: positive is fast."""
+        drift = self._drift
+        return rate_ppb(drift(self.host.load) if callable(drift) else drift)
+
+    @property
+    def timesync(self) -> Timesync:
+        """What corrects the guest's clock. Setting it opens a new channel, if the service is part of it."""
+        return self._timesync
+
+    @timesync.setter
+    def timesync(self, value: Timesync) -> None:
+        found = disciplines(value, self.os)
+        self._settle()
+        self._timesync = value
+        if self._state is State.OFF:
+            return
+        clocks = self._timekeeping.clocks
+        clocks.slew(0)
+        self._timekeeping = self._keep_time(clocks, found, in_sync=True)
+        self._open_channel(self._sync_after_resume_ns)
+        self._disturbed()
+
+    # ------------------------------------------------------------------------------------------------- verbs
+
+    def advance(self, by: Duration) -> None:
+        """Let time pass for everybody: the same as ``host.advance``."""
+        self.host.advance(by)
+
+    def step(self, by: Duration) -> None:
+        """Set the wall clock forward, or back if negative, as somebody in the guest would; nothing else moves."""
+        self._require("step", State.RUNNING)
+        clocks = self._read()
+        clocks.set_wall(clocks.wall_as + duration_ns(by) * AS_PER_NS, "step")
+        self._disturbed()
+
+    def pause(self) -> None:
+        """Suspend every virtual processor (``Suspend-VM``): all the guest's counters stop."""
+        self._require("pause", State.RUNNING)
+        self._freeze(State.PAUSED)
+
+    def resume(self, *, sync: bool = True) -> None:
+        """Go on after a pause (``Resume-VM``).
+
+        Args:
+            sync: whether the host opens a new channel, which brings SYNC. A host that wakes from modern standby
+                does not (microsoft/WSL#10006): samples go on as if nothing had happened.
+        """
+        self._require("resume", State.PAUSED)
+        self._thaw(sync=sync)
+
+    def save(self) -> SavedState:
+        """Save the guest (``Save-VM``): memory and counters go to disk; the RTC goes on."""
+        self._require("save", State.RUNNING, State.PAUSED)
+        if self._state is State.RUNNING:
+            self._freeze(State.SAVED)
+        self._state = State.SAVED
+        self._saved = SavedState(self.host.true_ns)
+        return self._saved
+
+    def restore(self, saved: SavedState, *, sync: bool = True) -> None:
+        """Start the guest from its saved state (``Start-VM``): it goes on with the time it was saved at.
+
+        Args:
+            saved: what ``save`` returned; only this guest's latest saved state, and only once.
+            sync: whether the host opens a new channel, which brings SYNC; see ``resume``.
+        """
+        self._require("restore", State.SAVED)
+        if saved is not self._saved:
+            raise StateError("cannot restore this saved state: it is not this guest's latest one")
+        self._saved = None
+        self._thaw(sync=sync)
+
+    def checkpoint(self, kind: Literal["standard", "production"] = "standard") -> Checkpoint:
+        """Take a checkpoint: *standard* with memory, *production* (the default of Hyper-V) without."""
+        if kind not in ("standard", "production"):
+            raise ValueError(f'unknown kind of checkpoint {kind!r}: use "standard" or "production"')
+        self._require("checkpoint", State.RUNNING, State.PAUSED)
+        self._settle()
+        memory = self._timekeeping.copy() if kind == "standard" else None
+        return Checkpoint(self.host.true_ns, kind, memory, self._rtc.offset_ns)
+
+    def apply(self, point: Checkpoint, view: Literal["inside", "outside"] | None = None) -> None:
+        """Apply a checkpoint (``Restore-VMSnapshot``): the guest runs, and its generation ID is a new one.
+
+        A standard checkpoint takes every clock of the guest back to when it was taken. A production checkpoint has
+        no memory, so applying one is a cold boot.
+
+        Args:
+            point: what ``checkpoint`` of this guest returned; it can be applied any number of times.
+            view: where the code under test is. ``"outside"``: its memory is kept, and it sees the guest's time go
+                back. ``"inside"`` would rewind its memory as well, which this process cannot do to itself.
+        """
+        if view not in ("inside", "outside") and (view is not None or point.kind == "standard"):
+            raise ValueError(
+                'say where the code under test is: apply(point, view="outside") if it keeps its memory and sees the '
+                'guest\'s time go back, view="inside" if it is rewound with the guest'
+            )
+        if view == "inside":
+            raise NotImplementedError(
+                'view="inside" needs the memory of this process to be rewound together with the guest. What code '
+                "inside sees is a forward step later on, and save() with restore() shows exactly that"
+            )
+        self._settle()
+        self._generations += 1
+        self._saved = None
+        self._rtc.offset_ns = point.rtc_offset_ns
+        if point.timekeeping is None:
+            self._state = State.OFF
+            self.boot()
+            return
+        self._timekeeping = self._keep_time_of(point.timekeeping)
+        self._thaw(sync=True)
+
+    def migrate(self, blackout: Duration = "5 s") -> None:
+        """Move the guest to another host: it stands still for ``blackout``, which passes for everybody.
+
+        The reference counter goes on at 10 MHz whatever the new host's TSC runs at, and the generation ID stays.
+        """
+        self._require("migrate", State.RUNNING)
+        blackout_ns = positive_ns(blackout, "blackout")
+        self._freeze(State.PAUSED)
+        self.host.advance(blackout_ns)
+        if self._state is State.PAUSED:
+            self._thaw(sync=True)
+
+    def power_off(self) -> None:
+        """Turn the guest off (``Stop-VM -TurnOff``); a saved state is discarded."""
+        self._require("power_off", State.RUNNING, State.PAUSED, State.SAVED)
+        self._settle()
+        self._saved = None
+        self._state = State.OFF
+        self._disturbed()
+
+    def boot(self) -> None:
+        """Power the guest on (``Start-VM``): a new life, with a wall clock taken from the RTC until the first SYNC."""
+        self._require("boot", State.OFF)
+        self._rtc.power_on()
+        self._state = State.RUNNING
+        self._timekeeping = self._power_on(self._rtc.as_guest_ns() * AS_PER_NS, in_sync=False)
+        self._open_channel(self._sync_after_boot_ns)
+        self._disturbed()
+
+    def write_rtc(self, value: datetime) -> None:
+        """Write the RTC, as ``hwclock --systohc`` does: the difference to the host's local time is kept.
+
+        Args:
+            value: naive, what the RTC shows from now on.
+        """
+        self._require("write_rtc", State.RUNNING)
+        self._rtc.write(value)
+
+    def hctosys(self) -> None:
+        """Set the wall clock from the RTC (``hwclock --hctosys``), at the RTC's next whole second.
+
+        Waiting for that second lets up to one second of true time pass, for everybody.
+        """
+        self._require("hctosys", State.RUNNING)
+        self.host.advance(self._rtc.until_next_second_ns())
+        self._require("hctosys", State.RUNNING)
+        clocks = self._read()
+        clocks.set_wall(self._rtc.as_guest_ns() * AS_PER_NS, "hwclock")
+        self._disturbed()
+
+    def hibernate(self, during: Duration = "1 h") -> None:
+        """Let the guest hibernate by itself (S4) and come back after ``during``, which passes for everybody.
+
+        It reads the RTC on resume, so the wall clock and BOOTTIME include the gap and MONOTONIC does not; the
+        reference counter begins anew, because the virtual machine does.
+        """
+        self._require("hibernate", State.RUNNING)
+        gone_ns = positive_ns(during, "during")
+        self._freeze(State.PAUSED)
+        clocks = self._timekeeping.clocks
+        self.host.advance(gone_ns)
+        if self._state is not State.PAUSED:
+            return
+        clocks.asleep_as += gone_ns * AS_PER_NS
+        clocks.wall_as += gone_ns * AS_PER_NS
+        clocks.reference_ns, clocks.sample = 0, None
+        self._thaw(sync=True)
+
+    def arm(self, anomaly: Strikes) -> None:
+        """Have ``anomaly`` ready for ``strike``; a scenario does this."""
+        self._armed = anomaly
+
+    def strike(self) -> None:
+        """Let the scenario's anomaly happen now; it strikes once."""
+        if self._armed is None:
+            raise StateError(
+                "nothing is left to strike: no scenario with a moment was chosen, or it has struck already"
+            )
+        anomaly, self._armed = self._armed, None
+        anomaly.strike(self)
+        self._disturbed()
+
+    @property
+    def armed(self) -> Strikes | None:
+        """The anomaly that ``strike`` would let happen, or None."""
+        return self._armed
+
+    def running(self, backend: str = "time-machine") -> AbstractContextManager[None]:
+        """Put the code inside the ``with`` block on this guest: it reads the guest's clocks, and waits on them.
+
+        Args:
+            backend: the engine that does it.
+
+        Raises:
+            ConflictError: if a guest is running already, or another time-faking library is active.
+            BackendError: if the engine is missing or not supported.
+        """
+        from pytest_hvclock.running import running  # the one step up: the contract has this verb on the guest
+
+        return running(self, backend=backend)
+
+    # ------------------------------------------------------------------------------------------------- inner works
+
+    def _require(self, verb: str, *states: State) -> None:
+        if self._state not in states:
+            allowed = " or ".join(state.value for state in states)
+            raise StateError(f"cannot {verb} a guest that is {self._state.value}: it has to be {allowed}")
+
+    def _settle(self) -> None:
+        """Let everything happen to the guest that is due by now."""
+        if self._state is State.RUNNING and self._timekeeping.clocks.true_ns < self.host.true_ns:
+            self._timekeeping.run(self.host.true_ns)
+
+    def _read(self) -> Segment:
+        """Return the clocks as they are now."""
+        if self._state is State.OFF:
+            raise StateError("a guest that is off has no clock but its RTC: boot() it first, or read rtc")
+        self._settle()
+        return self._timekeeping.clocks
+
+    def _disturbed(self) -> None:
+        self.disturbed_at_ns = self.host.true_ns
+
+    def _power_on(self, wall_as: int, *, in_sync: bool) -> Timekeeping:
+        """Return the clocks of a new life that starts now."""
+        clocks = Segment(
+            self.host.true_ns,
+            wall_as,
+            drift_ppb=self.drift_ppb,
+            slews_monotonic=self.os != "windows",
+            sets=self._sets,
+        )
+        return self._keep_time(clocks, disciplines(self._timesync, self.os), in_sync=in_sync)
+
+    def _keep_time(self, clocks: Segment, found: list[Discipline], *, in_sync: bool) -> Timekeeping:
+        """Return the clocks together with what corrects them from now on."""
+        for discipline in found:
+            discipline.power_on(clocks, in_sync=in_sync)
+        listener = next((discipline for discipline in found if discipline.listens), None)
+        service = Service(listener, self.host.error_ns) if listener is not None else None
+        return Timekeeping(clocks, found, service)
+
+    def _keep_time_of(self, memory: Timekeeping) -> Timekeeping:
+        """Return a checkpoint's clocks as they go on today: the drift and the service are the present ones."""
+        timekeeping = memory.copy()
+        timekeeping.clocks.drift_ppb = self.drift_ppb
+        present = disciplines(self._timesync, self.os)
+        if [str(discipline) for discipline in present] != [str(discipline) for discipline in timekeeping.disciplines]:
+            timekeeping.clocks.slew(0)
+            timekeeping = self._keep_time(timekeeping.clocks, present, in_sync=True)
+        return timekeeping
+
+    def _freeze(self, state: State) -> None:
+        self._settle()
+        self._timekeeping.clocks.counting = False
+        self._state = state
+        self._disturbed()
+
+    def _thaw(self, *, sync: bool) -> None:
+        self._state = State.RUNNING
+        self._timekeeping.wake(self.host.true_ns)
+        self._hear_host()
+        if sync:
+            self._open_channel(self._sync_after_resume_ns)
+        self._disturbed()
+
+    def _open_channel(self, after_ns: int) -> None:
+        if self._timekeeping.service is not None:
+            self._timekeeping.service.open(self._timekeeping.clocks.true_ns, after_ns)
+
+    def _hear_host(self) -> None:
+        """Let the service carry the host's present error."""
+        if self._timekeeping.service is not None:
+            self._timekeeping.service.host_error_ns = self.host.error_ns
+
+    def _apply_drift(self) -> None:
+        self._timekeeping.clocks.drift_ppb = self.drift_ppb
+
+    def _pass_until(self, deadline_ns: int) -> None:
+        """Let true time pass, up to the next planned action at most, until MONOTONIC reaches ``deadline_ns``.
+
+        Planned actions that are due then have been run when this returns. Time has passed to the first nanosecond at
+        which the deadline was reached, or to the action; the caller looks which.
+
+        Raises:
+            StuckError: if the guest does not run, and nothing is planned that could change it.
+        """
+        planned_ns = self.host._next_planned_ns()
+        if self._state is not State.RUNNING:
+            if planned_ns is None:
+                raise StuckError(
+                    f"code waits on a guest that is {self._state.value}, and nothing is planned that could start it"
+                )
+            self.host._advance_to(planned_ns)
+            return
+        self._settle()
+        reached_ns = self._timekeeping.run(planned_ns, deadline_ns * AS_PER_NS)
+        self.host._advance_to(reached_ns)

@@ -1,0 +1,89 @@
+"""The host's half of the time synchronization service, for one guest (OpenVMM ``hyperv_ic/timesync.rs``).
+
+SYNC is the first message of every newly opened channel; SAMPLE follows 5 s after the guest has answered the message
+before it. Nothing of the service's state survives a restore: the channel is opened anew, which by itself brings SYNC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pytest_hvclock.clocks.actor import Actor
+from pytest_hvclock.clocks.message import Flag, Message
+from pytest_hvclock.clocks.segment import HostSample, Segment
+from pytest_hvclock.disciplines.base import Discipline
+from pytest_hvclock.units import AS_PER_NS, NS_PER_MS, NS_PER_S, PPB
+
+
+@dataclass
+class Service(Actor):
+    """What the host sends on the channel of one guest, and when."""
+
+    driver: Discipline = field(compare=False)
+    """The guest's end of the channel."""
+    host_error_ns: int = 0
+    """How wrong the host's own clock is; its messages carry it."""
+    period_ns: int = 5 * NS_PER_S
+    """From the guest's answer to the next SAMPLE (OpenVMM ``SAMPLE_PERIOD``: 5 s)."""
+    response_ns: int = 10 * NS_PER_MS
+    """From a message to the guest's answer (gaps of about 5.01 s in microsoft/WSL#10006)."""
+    delay_ns: int = 0
+    """From the moment the host takes its time to the moment the message arrives."""
+    version: int = 4
+    """Protocol version, 1, 3 or 4; Linux prefers 4 (``hv_util.c``)."""
+    next_at_ns: int | None = field(default=None, init=False)
+    flag: Flag = field(default=Flag.SAMPLE, init=False)
+
+    @property
+    def due_ns(self) -> int | None:
+        """When the next message arrives, or None while the channel is closed."""
+        return self.next_at_ns
+
+    def open(self, now_ns: int, after_ns: int) -> None:
+        """Open a channel, whatever there was before: SYNC arrives ``after_ns`` later."""
+        self.next_at_ns, self.flag = now_ns + after_ns, Flag.SYNC
+
+    def open_in_sync(self, clocks: Segment) -> None:
+        """Take the channel as opened, and SYNC as answered, this moment."""
+        self.next_at_ns, self.flag = clocks.true_ns, Flag.SAMPLE
+        self._sent(clocks, clocks.true_ns)
+
+    def act(self, clocks: Segment) -> None:
+        """Deliver the message that is due, and wait for the guest's answer before the next."""
+        sample = self._sampled(clocks, clocks.true_ns)
+        message = Message(self.flag, sample.host_ns, sample.reference_ns, self.version)
+        self._sent(clocks, clocks.true_ns)
+        self.driver.receive(clocks, message)
+
+    def leap(self, clocks: Segment, last_ns: int) -> bool:
+        """Send all samples up to ``last_ns`` of which the guest takes no notice, in one stride."""
+        quiet = self.driver.quiet()
+        if self.flag is not Flag.SAMPLE or quiet is None or self.next_at_ns is None or self.next_at_ns > last_ns:
+            return False
+        first_ns, interval_ns = self.next_at_ns, self.response_ns + self.period_ns
+        count = (last_ns - first_ns) // interval_ns + 1
+        host_as = (first_ns + self.host_error_ns - (self.delay_ns if self.version < 4 else 0)) * AS_PER_NS
+        error_as = clocks.wall_as + (first_ns - clocks.true_ns) * clocks.wall_rate - host_as
+        gain_as = (clocks.wall_rate - PPB) * interval_ns
+        lowest, highest = quiet
+        if (lowest is not None and error_as < lowest) or (highest is not None and error_as > highest):
+            return False
+        if gain_as < 0 and lowest is not None:
+            count = min(count, (error_as - lowest) // -gain_as + 1)
+        elif gain_as > 0 and highest is not None:
+            count = min(count, (highest - error_as) // gain_as + 1)
+        self._sent(clocks, first_ns + (count - 1) * interval_ns)
+        return True
+
+    def _sampled(self, clocks: Segment, arrival_ns: int) -> HostSample:
+        """Return the host's time and the guest's reference counter when the message arriving then was made."""
+        reference_ns = clocks.reference_ns + (arrival_ns - clocks.true_ns)
+        return HostSample(arrival_ns - self.delay_ns + self.host_error_ns, reference_ns - self.delay_ns)
+
+    def _sent(self, clocks: Segment, arrival_ns: int) -> None:
+        """Note what the guest has heard with the message arriving then, and when the next one comes."""
+        sample = self._sampled(clocks, arrival_ns)
+        late_ns = self.delay_ns if self.version < 4 else 0  # without a reference time, counting starts on arrival
+        clocks.sample = HostSample(sample.host_ns, sample.reference_ns + late_ns)
+        self.next_at_ns = arrival_ns + self.response_ns + self.period_ns + self.delay_ns
+        self.flag = Flag.SAMPLE

@@ -1,0 +1,139 @@
+"""How a guest's clocks go on from one instant to a later one: whatever is due happens, earliest first.
+
+This is the part of a guest that a saved state or a checkpoint copies, and the place where years cost no more than
+minutes: acts that change nothing are skipped by one division, and a state that comes back is repeated, not lived
+through again.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_hvclock.clocks.actor import Actor
+from pytest_hvclock.clocks.segment import Segment
+from pytest_hvclock.clocks.sets import ClockSet
+from pytest_hvclock.disciplines.base import Discipline
+from pytest_hvclock.errors import StuckError
+from pytest_hvclock.model.service import Service
+
+
+@dataclass
+class Timekeeping:
+    """A guest's clocks, the channel to the host if there is one, and what the guest does about time."""
+
+    clocks: Segment
+    disciplines: list[Discipline]
+    service: Service | None = None
+
+    def __post_init__(self) -> None:
+        """Give the channel its other end."""
+        self._link()
+
+    def _link(self) -> None:
+        if self.service is not None:
+            self.service.driver = next(discipline for discipline in self.disciplines if discipline.listens)
+        self._actors: list[Actor] = [self.service] if self.service is not None else []
+        self._actors += self.disciplines
+
+    def copy(self) -> Timekeeping:
+        """Return a copy to go back to: everything but the log of sets, which records and is not rewound."""
+        return Timekeeping(
+            copy.copy(self.clocks),
+            [discipline.copy() for discipline in self.disciplines],
+            self.service.copy() if self.service is not None else None,
+        )
+
+    def wake(self, now_ns: int) -> None:
+        """Go on at ``now_ns`` after true time has passed that the guest has not lived."""
+        gone_ns = now_ns - self.clocks.true_ns
+        self.clocks.true_ns = now_ns
+        self.clocks.counting = True
+        self.shift_actors(gone_ns)
+
+    def shift_actors(self, by_ns: int) -> None:
+        """Let everybody act ``by_ns`` later than planned."""
+        for actor in self._actors:
+            actor.shift(by_ns)
+
+    def run(self, until_ns: int | None, deadline_as: int | None = None) -> int:
+        """Let everything happen that is due by ``until_ns``, or until MONOTONIC reaches ``deadline_as``.
+
+        Returns the true time at which it stopped, in nanoseconds.
+
+        Raises:
+            StuckError: if there is no end of true time, and MONOTONIC stands still.
+        """
+        clocks = self.clocks
+        cycle = Cycle(self)
+        while True:
+            stop_ns = until_ns
+            if deadline_as is not None:
+                reached_ns = clocks.when_monotonic(deadline_as)
+                stop_ns = min((at for at in (until_ns, reached_ns) if at is not None), default=None)
+            if stop_ns is None:
+                raise StuckError("the guest's monotonic clock stands still, so this wait would never end")
+            index, due_ns = self._earliest(-1)
+            if due_ns is None or due_ns > stop_ns:
+                clocks.move_to(stop_ns)
+                return stop_ns
+            actor = self._actors[index]
+            if not actor.leap(clocks, self._alone_until(index, stop_ns)):
+                clocks.move_to(due_ns)
+                actor.act(clocks)
+                cycle.skip(stop_ns, deadline_as)
+
+    def _earliest(self, but: int) -> tuple[int, int | None]:
+        """Return which actor other than ``but`` acts next, and when: at one instant, the first in order."""
+        first, first_ns = -1, None
+        for index, actor in enumerate(self._actors):
+            due_ns = actor.due_ns
+            if index != but and due_ns is not None and (first_ns is None or due_ns < first_ns):
+                first, first_ns = index, due_ns
+        return first, first_ns
+
+    def _alone_until(self, index: int, stop_ns: int) -> int:
+        """Return the last instant up to which only this actor acts."""
+        rival, rival_ns = self._earliest(index)
+        if rival_ns is None:
+            return stop_ns
+        return min(stop_ns, rival_ns if index < rival else rival_ns - 1)
+
+    def key(self) -> tuple[Any, ...]:
+        """Return everything that decides how the guest goes on, relative to now."""
+        now_ns = self.clocks.true_ns
+        return (self.clocks.rate_key(), *(actor.key(now_ns) for actor in self._actors))
+
+
+class Cycle:
+    """Finds a state that recurs (Brent's algorithm), and repeats what lies between without living through it."""
+
+    def __init__(self, timekeeping: Timekeeping) -> None:
+        """Watch one stretch of time of one guest."""
+        self._timekeeping = timekeeping
+        self._length, self._limit = 0, 1
+        self._key: tuple[Any, ...] | None = None
+        self._clocks: Segment | None = None
+        self._sets: Sequence[ClockSet] = ()
+
+    def skip(self, stop_ns: int, deadline_as: int | None) -> None:
+        """After an act: if this state was there before, go as many rounds ahead as fit before the end."""
+        key = self._timekeeping.key()
+        clocks = self._timekeeping.clocks
+        if self._clocks is not None and key == self._key:
+            period_ns = clocks.true_ns - self._clocks.true_ns
+            rounds = (stop_ns - clocks.true_ns) // period_ns
+            gained_as = clocks.monotonic_as - self._clocks.monotonic_as
+            if deadline_as is not None and gained_as > 0:
+                rounds = min(rounds, (deadline_as - clocks.monotonic_as) // gained_as)
+            if rounds > 0:
+                clocks.sets.repeat(self._sets, rounds, period_ns)
+                clocks.repeat(rounds, period_ns, self._clocks)
+                self._timekeeping.shift_actors(rounds * period_ns)
+            return
+        self._length += 1
+        if self._length == self._limit:
+            self._length, self._limit = 0, self._limit * 2
+            self._key, self._clocks, self._sets = key, copy.copy(clocks), tuple(clocks.sets)
