@@ -12,6 +12,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from pytest_hvclock.clocks.message import Flag
 from pytest_hvclock.clocks.segment import Segment
 from pytest_hvclock.clocks.sets import ClockSets
 from pytest_hvclock.disciplines import Timesync, disciplines
@@ -124,9 +125,13 @@ class Guest:
         self._sets = ClockSets()
         self._generations = 0
         self._saved: SavedState | None = None
+        self._checkpoints: list[Checkpoint] = []
         self._armed: Strikes | None = None
         self.disturbed_at_ns: int | None = None
         """True time of the last verb that disturbed the guest's clocks, in nanoseconds."""
+        self.struck_at_ns: int | None = None
+        """True time of ``strike``, in nanoseconds: the moment at which the anomaly had happened."""
+        self._watcher: Callable[[], None] | None = None
         self._identity = len(host.guests)
         self._state = State.RUNNING
         self._timekeeping = self._power_on(host.clock_ns() * AS_PER_NS, in_sync=True)
@@ -209,6 +214,19 @@ class Guest:
         """Every set of the wall clock so far, oldest first; a repeated one is a single entry."""
         self._settle()
         return self._sets
+
+    @property
+    def sync_due_ns(self) -> int | None:
+        """True time at which a SYNC of the time sync service is on its way to arrive, in nanoseconds, or None."""
+        self._settle()
+        service = self._timekeeping.service
+        pending = self._state is State.RUNNING and service is not None and service.flag is Flag.SYNC
+        return service.next_at_ns if service is not None and pending else None
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """The checkpoints that were taken of this guest, oldest first (``Get-VMSnapshot``)."""
+        return tuple(self._checkpoints)
 
     # ------------------------------------------------------------------------------------------------- settings
 
@@ -309,7 +327,8 @@ class Guest:
         self._require("checkpoint", State.RUNNING, State.PAUSED)
         self._settle()
         memory = self._timekeeping.copy() if kind == "standard" else None
-        return Checkpoint(self.host.true_ns, kind, memory, self._rtc.offset_ns)
+        self._checkpoints.append(Checkpoint(self.host.true_ns, kind, memory, self._rtc.offset_ns))
+        return self._checkpoints[-1]
 
     def apply(self, point: Checkpoint, view: Literal["inside", "outside"] | None = None) -> None:
         """Apply a checkpoint (``Restore-VMSnapshot``): the guest runs, and its generation ID is a new one.
@@ -416,13 +435,12 @@ class Guest:
         self._armed = anomaly
 
     def strike(self) -> None:
-        """Let the scenario's anomaly happen now; it strikes once."""
+        """Let the scenario's anomaly happen now; it strikes once. Standing conditions, such as a drift, just go on."""
         if self._armed is None:
-            raise StateError(
-                "nothing is left to strike: no scenario with a moment was chosen, or it has struck already"
-            )
+            raise StateError("nothing is left to strike: no scenario was chosen, or it has struck already")
         anomaly, self._armed = self._armed, None
         anomaly.strike(self)
+        self.struck_at_ns = self.host.true_ns
         self._disturbed()
 
     @property
@@ -464,7 +482,17 @@ class Guest:
         return self._timekeeping.clocks
 
     def _disturbed(self) -> None:
+        """Note that a verb has changed the clocks, and tell whoever shows them."""
         self.disturbed_at_ns = self.host.true_ns
+        self._changed()
+
+    def _watch(self, watcher: Callable[[], None] | None) -> None:
+        """Have ``watcher`` called after everything that may have moved a clock, or nobody."""
+        self._watcher = watcher
+
+    def _changed(self) -> None:
+        if self._watcher is not None:
+            self._watcher()
 
     def _power_on(self, wall_as: int, *, in_sync: bool) -> Timekeeping:
         """Return the clocks of a new life that starts now."""

@@ -57,7 +57,9 @@ class Host:
         load: float | Fraction = 0,
     ) -> None:
         """Start a host without guests."""
-        self._true_ns = instant_ns(start)
+        self.started_ns = instant_ns(start)
+        """True time at which the host was made, in nanoseconds."""
+        self._true_ns = self.started_ns
         self.zone = time_zone(zone)
         self._error_ns = duration_ns(error)
         self._load = _load(load)
@@ -189,7 +191,10 @@ class Host:
 
     def _reach(self, true_ns: int) -> None:
         """Move true time on; an action may itself have let more of it pass."""
-        self._true_ns = max(self._true_ns, true_ns)
+        if true_ns > self._true_ns:
+            self._true_ns = true_ns
+            for guest in self._guests:
+                guest._changed()
 
     def _run(self, action: Action) -> None:
         """Run one planned action."""

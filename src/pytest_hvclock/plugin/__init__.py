@@ -1,0 +1,114 @@
+"""pytest's door to the kit: the hooks that every run has, and the fixture.
+
+Nothing here costs a test that does not use the kit: the wrappers around the phases are registered, and the model is
+imported, when the first test that does has been collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_hvclock.plugin.markers import HVCLOCK, MARKER_LINES, RECOVERS, scenarios_of
+from pytest_hvclock.plugin.settings import SETTINGS, add_options, read_settings
+
+if TYPE_CHECKING:
+    from pytest_hvclock.model.guest import Guest
+
+PHASES = "hvclock-phases"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options and ini keys."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers, and refuse wrong options before anything runs."""
+    for line in MARKER_LINES:
+        config.addinivalue_line("markers", line)
+    config.stash[SETTINGS] = read_settings(config)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Print the catalogue, if that is what was asked for."""
+    if not config.getoption("hvclock_scenarios"):
+        return None
+    from pytest_hvclock.scenarios import catalogue
+
+    print(catalogue())  # noqa: T201  (the answer to the command)
+    return 0
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Show what differs from the defaults."""
+    header = config.stash[SETTINGS].header()
+    return f"hvclock: {header}" if header else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test for each of several scenarios."""
+    names = scenarios_of(metafunc.definition)
+    if len(names) > 1:
+        if HVCLOCK not in metafunc.fixturenames:
+            metafunc.fixturenames.insert(0, HVCLOCK)
+        metafunc.parametrize(HVCLOCK, list(names), ids=_ids(names), indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the guest first wherever it is wanted, whether by argument, marker or option."""
+    everywhere = config.stash[SETTINGS].scenario is not None
+    used = False
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        if names is None:
+            continue
+        recovers = item.get_closest_marker(RECOVERS)
+        if everywhere or recovers is not None or HVCLOCK in names or item.get_closest_marker(HVCLOCK) is not None:
+            used = True
+            if HVCLOCK in names:
+                names.remove(HVCLOCK)
+            names.insert(0, HVCLOCK)
+            if (
+                recovers is not None
+                and recovers.args
+                and isinstance(recovers.args[0], str)
+                and recovers.args[0] not in names
+            ):
+                names.append(recovers.args[0])
+    if used:
+        use_phases(config)
+
+
+def use_phases(config: pytest.Config) -> None:
+    """Register what keeps the harness on real time, once a test needs it."""
+    if not config.pluginmanager.has_plugin(PHASES):
+        from pytest_hvclock.plugin.phases import Phases
+
+        config.pluginmanager.register(Phases(config), PHASES)
+
+
+@pytest.fixture
+def hvclock(request: pytest.FixtureRequest) -> Iterator[Guest]:
+    """The Hyper-V guest whose clocks this test reads.
+
+    ``time``, ``datetime`` and every wait of the code under test follow this guest; ``hvclock.host`` is its host, and
+    the way out to true time. With Hypothesis's ``@given``, use ``with guest.running():`` inside the test instead: a
+    fixture is made once for all examples.
+    """
+    use_phases(request.config)
+    from pytest_hvclock.plugin.phases import guest_of
+
+    yield from guest_of(request)
+
+
+def _ids(names: tuple[object, ...]) -> list[str]:
+    """Return the scenarios' names as ids, each once, so that a repeated one is refused where it can be explained."""
+    seen: dict[object, int] = {}
+    ids = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        ids.append(str(name) if seen[name] == 1 else f"{name}-{seen[name]}")
+    return ids

@@ -1,0 +1,133 @@
+"""The two markers: what they may say, and what a test's markers say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_hvclock.units import Duration
+
+HVCLOCK = "hvclock"
+RECOVERS = "hvclock_recovers"
+MARKER_LINES = (
+    "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, backend=): run the test on a simulated "
+    "Hyper-V guest, once for each scenario named (pytest --hvclock-scenarios lists them). What is left out is taken "
+    "from the next marker outwards, and then from the scenario.",
+    "hvclock_recovers(probe, *, within, hold=None, every=None): after the strike and the correction that it brings, "
+    "the probe (a fixture that returns a callable, by name, or a callable) must hold within this much true time, and "
+    "go on holding as long again, or for `hold`.",
+)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What the ``hvclock`` markers of one test say together."""
+
+    scenarios: tuple[str, ...] = ()
+    guest: dict[str, Any] = field(default_factory=dict)
+    """Settings for ``Host.guest``."""
+    host: dict[str, Any] = field(default_factory=dict)
+    """Settings for ``Host``."""
+    backend: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkerSettings:
+    """The keyword arguments of the ``hvclock`` marker; Python itself refuses any other."""
+
+    os: Any = None
+    zone: Any = None
+    timesync: Any = None
+    drift: Any = None
+    rtc: Any = None
+    sync_after_boot: Any = None
+    sync_after_resume: Any = None
+    start: Any = None
+    host_zone: Any = None
+    backend: Any = None
+
+
+@dataclass(frozen=True)
+class Recovers:
+    """What the ``hvclock_recovers`` marker of a test says."""
+
+    probe: str | Callable[[], object]
+    within: Duration
+    hold: Duration | None = None
+    every: Duration | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call the probe in a message."""
+        return self.probe if isinstance(self.probe, str) else getattr(self.probe, "__name__", repr(self.probe))
+
+
+def scenarios_of(node: pytest.Item | Any) -> tuple[str, ...]:
+    """Return the scenarios that the closest marker with any names, unchecked."""
+    for marker in node.iter_markers(HVCLOCK):
+        if marker.args:
+            return tuple(marker.args)
+    return ()
+
+
+def merged(item: pytest.Item) -> Marked:
+    """Return what the ``hvclock`` markers of a test say: the closest one wins, per setting.
+
+    Raises:
+        TypeError: for a keyword that the marker does not have.
+    """
+    found: dict[str, Any] = {}
+    for marker in item.iter_markers(HVCLOCK):
+        given = _settings(marker)
+        for name, value in given.items():
+            found.setdefault(name, value)
+    return split(found, scenarios_of(item))
+
+
+def split(settings: dict[str, Any], scenarios: tuple[str, ...] = ()) -> Marked:
+    """Sort marker settings into those of the guest, of its host, and of the run."""
+    guest = dict(settings)
+    host = {name: guest.pop(key) for key, name in (("start", "start"), ("host_zone", "zone")) if key in guest}
+    return Marked(scenarios, guest, host, guest.pop("backend", None))
+
+
+def _settings(marker: pytest.Mark) -> dict[str, Any]:
+    try:
+        MarkerSettings(**marker.kwargs)
+    except TypeError:
+        known = [setting.name for setting in fields(MarkerSettings)]
+        wrong = next(name for name in marker.kwargs if name not in known)
+        raise TypeError(f"the marker hvclock has no setting {wrong!r}: use {', '.join(known)}") from None
+    return dict(marker.kwargs)
+
+
+def recovers(item: pytest.Item) -> Recovers | None:
+    """Return what a test's ``hvclock_recovers`` marker says, or None without one.
+
+    Raises:
+        TypeError, ValueError: for arguments that the marker does not have, or that make no sense.
+    """
+    marker = item.get_closest_marker(RECOVERS)
+    if marker is None:
+        return None
+    try:
+        found = Recovers(*marker.args, **marker.kwargs)
+    except TypeError as wrong:
+        reason = str(wrong).replace("Recovers.__init__()", "the marker hvclock_recovers")
+        raise TypeError(f'{reason}: write hvclock_recovers("probe", within="30 s")') from None
+    if not (isinstance(found.probe, str) or callable(found.probe)):
+        raise TypeError(
+            f"the probe {found.probe!r} cannot be called: give hvclock_recovers the name of a fixture that returns a "
+            "callable, or a callable"
+        )
+    from pytest_hvclock.units import positive_ns
+
+    positive_ns(found.within, "within")
+    for name, value in (("hold", found.hold), ("every", found.every)):
+        if value is not None:
+            positive_ns(value, name)
+    return found

@@ -1,0 +1,304 @@
+"""A guest under one test: made, entered, suspended between the phases, struck, judged, and left.
+
+The harness stays on real time. The guest's clocks are in place only within the three phases of a test, and not while
+a fixture of a higher scope is made, which other tests will use without a guest.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_hvclock.errors import HvclockError
+from pytest_hvclock.model.guest import Guest
+from pytest_hvclock.model.host import Host
+from pytest_hvclock.plugin.markers import Recovers, merged, recovers, split
+from pytest_hvclock.plugin.settings import SETTINGS, Settings
+from pytest_hvclock.plugin.story import Story
+from pytest_hvclock.recovery import recover
+from pytest_hvclock.running import Running
+from pytest_hvclock.running.counters import REAL, real_time_ns
+from pytest_hvclock.scenarios import Scenario, scenario_named
+from pytest_hvclock.units import NS_PER_S, error_text, iso
+
+STRANGERS = {"freezer": "pytest-freezer", "time_machine": "time-machine"}
+"""Fixtures of other libraries that fake time."""
+STRANGE_MARKERS = {"freeze_time": "pytest-freezer", "time_machine": "time-machine"}
+
+Wrapper = Generator[None, object, object]
+
+
+class OnGuest:
+    """One test on its guest."""
+
+    def __init__(self, item: pytest.Item, guest: Guest, running: Running, scenario: Scenario | None) -> None:
+        """Take what was made for the test."""
+        self.item = item
+        self.guest = guest
+        self.running = running
+        self.scenario = scenario
+        self.recovers: Recovers | None = None
+        self.probe: Any = None
+        self.strike_at: int | None = None
+        """Before which reading the scenario strikes by itself; None if the test's end is soon enough."""
+        self._reads = 0
+
+    def begin_body(self) -> None:
+        """Count the readings, if the scenario is to strike before one of them."""
+        if self.strike_at is not None and self.guest.armed is not None:
+            self.running.tap(self._read)
+
+    def end_body(self) -> None:
+        """Strike, if the test has not, and judge the recovery."""
+        self.running.tap(None)
+        if self.strike_at is None and self.guest.armed is not None:
+            self.guest.strike()
+        if self.recovers is None:
+            return
+        try:
+            recovery = recover(
+                self.guest,
+                self.probe,
+                within=self.recovers.within,
+                hold=self.recovers.hold,
+                every=self.recovers.every,
+                since_ns=self.guest.struck_at_ns,
+            )
+        except ValueError as wrong:
+            pytest.fail(str(wrong), pytrace=False)
+        if not recovery.recovered:
+            pytest.fail(f"{recovery.message(self.recovers.name)}\n{self.command()}", pytrace=False)
+        assert recovery.took_ns is not None  # noqa: S101  (it has recovered)
+        self.item.user_properties.append(("hvclock.recovered_after", _seconds(recovery.took_ns)))
+
+    def _read(self, _clock: str) -> None:
+        """Strike just before the reading that was chosen, if it is the test's own."""
+        frame: Any = sys._getframe(1)
+        while frame is not None and frame.f_globals.get("__name__", "").startswith("pytest_hvclock"):
+            frame = frame.f_back
+        reader = frame.f_globals.get("__name__", "") if frame is not None else ""
+        if reader.partition(".")[0] in REAL or reader == "logging":
+            return
+        self._reads += 1
+        if self._reads == self.strike_at and self.guest.armed is not None:
+            self.guest.strike()
+            self.running.tap(None)
+
+    def section(self) -> str:
+        """Say what the guest's clock did, for a failing test's report."""
+        lines = [f"scenario: {self.scenario.name} ({self.scenario.summary})"] if self.scenario is not None else []
+        guest = self.guest
+        if guest.struck_at_ns is not None:
+            lines.append(f"struck at {iso(guest.struck_at_ns)} true time")
+        lines += [str(entry) for entry in guest.clock_sets[-5:]]
+        now = error_text(guest.error_ns) if guest.state.value != "off" else "off"
+        lines.append(f"at the end, {iso(guest.host.true_ns)} true time, the guest is {now}")
+        return "\n".join([*lines, self.command()])
+
+    def command(self) -> str:
+        """Return the command that repeats this test from the same instant."""
+        settings = self.item.config.stash[SETTINGS]
+        options = [f"--hvclock={settings.scenario}"] if settings.scenario is not None else []
+        start = iso(self.guest.host.started_ns)
+        return " ".join(["pytest", shlex.quote(self.item.nodeid), *options, "-o", f"hvclock_start={start}"])
+
+
+ON_GUEST = pytest.StashKey[OnGuest]()
+RUNNING = pytest.StashKey[OnGuest]()
+
+
+def guest_of(request: pytest.FixtureRequest) -> Iterator[Guest]:
+    """Make the guest of a test, and let the test run on it."""
+    item: pytest.Item = request.node
+    config = request.config
+    try:
+        on_guest = _prepare(item, getattr(request, "param", None), config.stash[SETTINGS])
+        if on_guest.recovers is not None and not isinstance(on_guest.recovers.probe, str):
+            on_guest.probe = on_guest.recovers.probe
+        on_guest.running.__enter__()
+    except (TypeError, ValueError, HvclockError) as wrong:
+        pytest.fail(f"{item.nodeid}: {wrong}", pytrace=False)
+    item.stash[ON_GUEST] = config.stash[RUNNING] = on_guest
+    try:
+        yield on_guest.guest
+    finally:
+        config.stash[RUNNING] = on_guest
+        del config.stash[RUNNING]
+        try:
+            on_guest.running.__exit__(None, None, None)
+        except HvclockError as wrong:
+            pytest.fail(f"{item.nodeid}: {wrong}", pytrace=False)
+
+
+def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGuest:
+    """Read a test's markers, and make its guest and what strikes it.
+
+    Raises:
+        TypeError, ValueError, HvclockError: for whatever is wrong with them.
+    """
+    _refuse_strangers(item)
+    marked = merged(item)
+    if len(set(marked.scenarios)) < len(marked.scenarios):
+        raise ValueError(f"the marker hvclock names a scenario twice: {', '.join(map(str, marked.scenarios))}")
+    if param is None and len(marked.scenarios) > 1:
+        raise ValueError(
+            f"{len(marked.scenarios)} scenarios cannot become several tests here: a marker added after collection, "
+            "or one on a unittest method, names one scenario"
+        )
+    own = param if param is not None else next(iter(marked.scenarios), None)
+    name = own if own is not None else settings.scenario
+    scenario = scenario_named(name) if name is not None else None
+    conditions = split(dict(scenario.settings)) if scenario is not None else split({})
+    backend = marked.backend or conditions.backend or settings.backend
+    host_settings = {**conditions.host, **marked.host}
+    host_settings.setdefault("start", settings.start or iso(real_time_ns() // NS_PER_S * NS_PER_S))
+    host = Host(**host_settings)
+    guest_settings = {**conditions.guest, **marked.guest}
+    guest = host.guest(**guest_settings)
+    zone = marked.guest.get("zone")
+    on_guest = OnGuest(item, guest, Running(guest, backend, zone if isinstance(zone, str) else None), scenario)
+    on_guest.recovers = recovers(item)
+    if scenario is not None:
+        item.user_properties.append(("hvclock.scenario", scenario.name))
+        for anomaly in scenario.before:
+            anomaly.strike(guest)
+        guest.arm(scenario)
+        if own is None:
+            on_guest.strike_at = settings.strike_at
+    return on_guest
+
+
+def _refuse_strangers(item: pytest.Item) -> None:
+    """Refuse a test that asks for another library's time as well."""
+    names = getattr(item, "fixturenames", ())
+    wanted = [(f"the fixture {name!r}", library) for name, library in STRANGERS.items() if name in names]
+    wanted += [
+        (f"the marker {name!r}", library)
+        for name, library in STRANGE_MARKERS.items()
+        if item.get_closest_marker(name) is not None
+    ]
+    for what, library in wanted:
+        raise ValueError(
+            f"{what} of {library} fakes time too: take it away from this test, and move the guest's clock with "
+            "hvclock.step() or hvclock.advance()"
+        )
+
+
+class Phases:
+    """The hooks around the phases of a test; registered when the first test that uses the kit is collected."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Begin a story to be told at the end."""
+        self._config = config
+        self._story = Story()
+        self._within = False
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Wrapper:
+        """Keep the guest's clocks within the setup phase; its probe is known at the end of it."""
+        try:
+            result = yield
+            on_guest = item.stash.get(ON_GUEST, None)
+            if on_guest is not None and on_guest.recovers is not None and on_guest.probe is None:
+                on_guest.probe = _probe(item, on_guest.recovers)
+            return result
+        finally:
+            self._suspend()
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Wrapper:
+        """Run the body on the guest, then strike and judge, unless the body has failed already."""
+        on_guest = item.stash.get(ON_GUEST, None)
+        if on_guest is None:
+            return (yield)
+        on_guest.running.resume()
+        try:
+            on_guest.begin_body()
+            result = yield
+            on_guest.end_body()
+            return result
+        finally:
+            self._suspend()
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Wrapper:
+        """Let the test's own fixtures be torn down on the guest."""
+        on_guest = item.stash.get(ON_GUEST, None)
+        if on_guest is not None and self._config.stash.get(RUNNING, None) is on_guest:
+            on_guest.running.resume()
+        try:
+            return (yield)
+        finally:
+            self._suspend()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Wrapper:
+        """Make fixtures of higher scopes in real time: other tests will use them without this guest."""
+        on_guest = self._config.stash.get(RUNNING, None)
+        if on_guest is None or fixturedef.scope == "function" or not on_guest.running.installed:
+            return (yield)
+        on_guest.running.suspend()
+        try:
+            return (yield)
+        finally:
+            on_guest.running.resume()
+
+    def pytest_enter_pdb(self) -> None:
+        """Give the debugger the real clocks."""
+        on_guest = self._config.stash.get(RUNNING, None)
+        self._within = on_guest is not None and on_guest.running.installed
+        self._suspend()
+
+    def pytest_leave_pdb(self) -> None:
+        """Go on with the guest's clocks after the debugger."""
+        on_guest = self._config.stash.get(RUNNING, None)
+        if on_guest is not None and self._within:
+            on_guest.running.resume()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Wrapper:
+        """Say what the guest's clock did, below a failure."""
+        report: Any = yield
+        on_guest = item.stash.get(ON_GUEST, None)
+        if on_guest is not None and call.when == "call" and report.failed:
+            report.sections.append(("Guest clock", on_guest.section()))
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note of what became of each scenario."""
+        self._story.add(report)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell, scenario by scenario, what broke and what recovered."""
+        self._story.tell(terminalreporter)
+
+    def _suspend(self) -> None:
+        on_guest = self._config.stash.get(RUNNING, None)
+        if on_guest is not None:
+            on_guest.running.suspend()
+
+
+def _probe(item: pytest.Item, wanted: Recovers) -> Any:
+    """Return the callable that a fixture has made for the marker.
+
+    Raises:
+        pytest.fail.Exception: if there is none.
+    """
+    value = getattr(item, "funcargs", {}).get(wanted.probe)
+    if not callable(value):
+        pytest.fail(
+            f"{item.nodeid}: the fixture {wanted.probe!r} returned {value!r}, which cannot be called: "
+            "a probe is a callable that says whether the application is well",
+            pytrace=False,
+        )
+    return value
+
+
+def _seconds(nanoseconds: int) -> str:
+    """Write nanoseconds as decimal seconds, exactly."""
+    whole, rest = divmod(nanoseconds, NS_PER_S)
+    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")

@@ -1,0 +1,120 @@
+"""The options and ini keys, read once and checked before any test runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+STEPPED = "stepped"
+TIME_MACHINE = "time-machine"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What this run was asked for."""
+
+    scenario: str | None = None
+    backend: str = TIME_MACHINE
+    start: str | None = None
+    strike_at: int = 2
+
+    def header(self) -> str:
+        """Write what differs from the defaults as options to paste, or nothing."""
+        given = []
+        if self.scenario is not None:
+            given.append(f"--hvclock={self.scenario}")
+        if self.backend != TIME_MACHINE:
+            given.append(f"--hvclock-backend={self.backend}")
+        if self.start is not None:
+            given.append(f"-o hvclock_start={self.start}")
+        if self.strike_at != Settings.strike_at:
+            given.append(f"-o hvclock_strike_at={self.strike_at}")
+        return " ".join(given)
+
+
+SETTINGS = pytest.StashKey[Settings]()
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options and the ini keys."""
+    group = parser.getgroup("hvclock", "Hyper-V guest clock")
+    group.addoption(
+        "--hvclock",
+        dest="hvclock_scenario",
+        metavar="SCENARIO",
+        help="Run every selected test on a guest with this history. A test without a scenario of its own is struck "
+        "just before its second reading of a clock.",
+    )
+    group.addoption(
+        "--hvclock-backend",
+        dest="hvclock_backend",
+        metavar="NAME",
+        help=f"What puts the guest's clocks under the code being tested ({TIME_MACHINE}).",
+    )
+    group.addoption(
+        "--hvclock-scenarios",
+        dest="hvclock_scenarios",
+        action="store_true",
+        default=False,
+        help="Print every scenario with its numbers and its source, and exit.",
+    )
+    parser.addini("hvclock", "The scenario that every test runs under; see --hvclock.", type="string")
+    parser.addini(
+        "hvclock_backend", "What puts the guest's clocks under the tests; see --hvclock-backend.", type="string"
+    )
+    parser.addini(
+        "hvclock_start",
+        "True time at the start of every test, as ISO 8601 text with an offset (default: the present second).",
+        type="string",
+    )
+    parser.addini(
+        "hvclock_strike_at",
+        "Before which reading of a clock a test without a scenario of its own is struck (default: 2, the second).",
+        type="string",
+    )
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Read and check everything at once.
+
+    Raises:
+        pytest.UsageError: one line that says which option or key is wrong, and what to write.
+    """
+    scenario = _given(config, "hvclock_scenario", "hvclock")
+    backend = _given(config, "hvclock_backend", "hvclock_backend")
+    start = config.getini("hvclock_start") or None
+    strike_at = config.getini("hvclock_strike_at") or None
+    if scenario is not None:
+        from pytest_hvclock.scenarios import scenario_named
+
+        _checked("--hvclock", scenario_named, scenario)
+    if backend is not None:
+        from pytest_hvclock.running import backend_named
+
+        _checked("--hvclock-backend", backend_named, backend)
+    if start is not None:
+        from pytest_hvclock.units import instant_ns
+
+        _checked("hvclock_start", instant_ns, start)
+    if strike_at is not None and not (strike_at.isdigit() and int(strike_at) > 0):
+        raise pytest.UsageError(f"hvclock_strike_at: {strike_at!r} is not the number of a reading: write 1, 2, 3, ...")
+    return Settings(scenario, backend or TIME_MACHINE, start, int(strike_at or Settings.strike_at))
+
+
+def _given(config: pytest.Config, option: str, key: str) -> str | None:
+    """Return what was given on the command line, or else in the ini file, or None."""
+    value = config.getoption(option)
+    found = value if value is not None else config.getini(key)
+    return str(found) if found else None
+
+
+def _checked(name: str, check: Callable[[str], object], value: str) -> None:
+    """Let ``check`` look at a value, and say which option was wrong if it objects."""
+    from pytest_hvclock.errors import HvclockError
+
+    try:
+        check(value)
+    except (TypeError, ValueError, HvclockError) as wrong:
+        raise pytest.UsageError(f"{name}: {wrong}") from None

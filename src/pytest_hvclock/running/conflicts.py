@@ -1,0 +1,69 @@
+"""Other libraries that fake time: refused by name when a guest is to run, and while one does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pytest_hvclock.errors import ConflictError
+
+_STARTS = (("time-machine", "time_machine", "travel"), ("freezegun", "freezegun.api", "_freeze_time"))
+"""What each library calls the class whose ``start`` begins to fake time."""
+
+
+def refuse_active() -> None:
+    """Refuse to run a guest where somebody else is faking time.
+
+    Raises:
+        ConflictError: naming the library and what to do.
+    """
+    if "faketime" in os.environ.get("LD_PRELOAD", "") + os.environ.get("DYLD_INSERT_LIBRARIES", ""):
+        raise ConflictError(
+            "libfaketime is preloaded into this process, and a guest needs the real clocks below it: "
+            "run the tests without LD_PRELOAD"
+        )
+    for library in active():
+        raise ConflictError(
+            f"{library} is faking time already: stop it before a guest runs, "
+            "or take its marker, fixture or decorator away from this test"
+        )
+
+
+def active() -> list[str]:
+    """Return which libraries are faking time in this process now."""
+    time_machine, freezegun = sys.modules.get("time_machine"), sys.modules.get("freezegun.api")
+    found = []
+    if time_machine is not None and getattr(time_machine, "traveller_stack", None):
+        found.append("time-machine")
+    if freezegun is not None and getattr(freezegun, "freeze_factories", None):
+        found.append("freezegun")
+    return found
+
+
+def guard() -> Callable[[], None]:
+    """Let nobody else begin to fake time from now on; returns what allows it again."""
+    undo: list[tuple[Any, Any]] = []
+    for library, module, name in _STARTS:
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None:
+            undo.append((kind, kind.start))
+            kind.start = _refusal(library)
+
+    def allow() -> None:
+        while undo:
+            kind, start = undo.pop()
+            kind.start = start
+
+    return allow
+
+
+def _refusal(library: str) -> Callable[..., None]:
+    def start(*_: object, **__: object) -> None:
+        raise ConflictError(
+            f"{library} cannot fake time while a guest is running: move the guest's clock with hvclock.step() or "
+            "hvclock.advance() instead, or take one of the two away from this test"
+        )
+
+    return start

@@ -1,0 +1,224 @@
+"""The clocks that no engine reaches: monotonic, performance counter, ``clock_gettime``, ``ctime``, and ``sleep``.
+
+The functions of the ``time`` module are replaced, in the module and wherever a program keeps its own reference. Who
+must stay real keeps the real ones: pytest and its plugins, and those modules of the standard library that wait for
+the world outside. Each replacement is a bound method, so that as a class attribute it behaves as the built-in did, and
+each does the real thing while no guest runs, so that a reference taken inside a guest is right after it too.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from _thread import get_ident
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pytest_hvclock.running.references import Function, References
+from pytest_hvclock.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from pytest_hvclock.running.reader import Reader
+    from pytest_hvclock.running.waits import Coordinator
+
+REAL = frozenset(
+    {
+        # pytest, and what measures or limits tests
+        "_pytest", "pytest", "pluggy", "pytest_hvclock", "xdist", "execnet", "pytest_timeout", "pytest_rerunfailures",
+        "pytest_cov", "pytest_randomly", "pytest_benchmark", "coverage", "hypothesis", "_hypothesis_pytestplugin",
+        "timeit", "time_machine", "freezegun",
+        # what waits for the world outside
+        "subprocess", "multiprocessing", "socketserver", "selectors",
+    }
+)  # fmt: skip
+"""Modules, with all that is below them, that keep the real clocks while a guest runs."""
+SHARED = frozenset({"threading", "queue"})
+"""Modules whose waits belong to whichever thread is in them: a guest's thread waits on the guest's clock."""
+
+real_time_ns = time.time_ns
+"""The real wall clock, for as long as no guest runs: the start of a test's true time."""
+
+_WALL = ("time", "time_ns", "gmtime", "localtime", "strftime")
+_NO_CLOCK = -1
+
+
+class Counters:
+    """Everything in the ``time`` module that a guest replaces, but for what the engine does."""
+
+    def __init__(self) -> None:
+        """Remember the real functions; nothing is replaced yet."""
+        self.reader: Reader | None = None
+        self.coordinator: Coordinator | None = None
+        self.set_wall: Callable[[int], None] | None = None
+        self._undo: list[Callable[[], None]] = []
+        names = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep", "ctime", "asctime")
+        optional = ("clock_gettime", "clock_gettime_ns", "clock_settime", "clock_settime_ns")
+        self._real: dict[str, Function] = {name: getattr(time, name) for name in names}
+        self._real.update({name: getattr(time, name) for name in optional if hasattr(time, name)})
+        self._fakes = {id(real): getattr(self, name) for name, real in self._real.items()}
+        self._shared = {id(time.monotonic): self._monotonic_of_thread, id(time.sleep): self.sleep}
+        self._references = References(self._real.values())
+        self._sleep = time.sleep
+        self._clocks = _clock_ids()
+        self._real_modules = 0
+        self._harness: list[tuple[dict[str, Any], str, str]] = []
+
+    # --------------------------------------------------------------------------------- what a program reads
+
+    def monotonic(self) -> float:
+        """Read the guest's CLOCK_MONOTONIC, in seconds."""
+        reader = self.reader
+        return reader.monotonic / NS_PER_S if reader is not None else self._real["monotonic"]()
+
+    def monotonic_ns(self) -> int:
+        """Read the guest's CLOCK_MONOTONIC, in nanoseconds."""
+        reader = self.reader
+        return reader.monotonic if reader is not None else self._real["monotonic_ns"]()
+
+    def perf_counter(self) -> float:
+        """Read the guest's CLOCK_MONOTONIC (QPC), which is what CPython's performance counter is, in seconds."""
+        reader = self.reader
+        return reader.monotonic / NS_PER_S if reader is not None else self._real["perf_counter"]()
+
+    def perf_counter_ns(self) -> int:
+        """Read the guest's CLOCK_MONOTONIC (QPC), in nanoseconds."""
+        reader = self.reader
+        return reader.monotonic if reader is not None else self._real["perf_counter_ns"]()
+
+    def clock_gettime(self, clk_id: int, /) -> float:
+        """Read one of the guest's clocks by its number, in seconds."""
+        value_ns = self._clock_ns(clk_id)
+        return value_ns / NS_PER_S if value_ns != _NO_CLOCK else self._real["clock_gettime"](clk_id)
+
+    def clock_gettime_ns(self, clk_id: int, /) -> int:
+        """Read one of the guest's clocks by its number, in nanoseconds."""
+        value_ns = self._clock_ns(clk_id)
+        return value_ns if value_ns != _NO_CLOCK else self._real["clock_gettime_ns"](clk_id)
+
+    def clock_settime(self, clk_id: int, seconds: float, /) -> None:
+        """Set the guest's wall clock, never the machine's."""
+        self._settime("clock_settime", clk_id, seconds, round(seconds * NS_PER_S))
+
+    def clock_settime_ns(self, clk_id: int, nanoseconds: int, /) -> None:
+        """Set the guest's wall clock, never the machine's."""
+        self._settime("clock_settime_ns", clk_id, nanoseconds, nanoseconds)
+
+    def ctime(self, seconds: float | None = None, /) -> str:
+        """Write the guest's wall clock, or the time given."""
+        if seconds is None and self.reader is not None:
+            return self._real["asctime"](time.localtime())
+        return self._real["ctime"](seconds)
+
+    def asctime(self, *when: Any) -> str:
+        """Write the guest's wall clock, or the time given."""
+        if not when and self.reader is not None:
+            when = (time.localtime(),)
+        return self._real["asctime"](*when)
+
+    def sleep(self, seconds: float, /) -> None:
+        """Sleep on the guest's clock, if the caller is one of the guest's threads."""
+        coordinator = self.coordinator
+        if coordinator is not None and get_ident() in coordinator.threads:
+            coordinator.sleep(seconds)
+        else:
+            self._sleep(seconds)
+
+    def _monotonic_of_thread(self) -> float:
+        """Read the guest's clock in a thread of the guest, and the real one in any other."""
+        coordinator = self.coordinator
+        if coordinator is None or get_ident() in coordinator.threads:
+            return self.monotonic()
+        return self._real["monotonic"]()
+
+    def _clock_ns(self, clk_id: int) -> int:
+        """Return what the guest's clock of this number shows, or a mark that it has none."""
+        reader = self.reader
+        clock = self._clocks.get(clk_id) if reader is not None else None
+        if clock is None:
+            return _NO_CLOCK
+        name, offset_ns = clock
+        value: int = getattr(reader, name)
+        return value + offset_ns
+
+    def _settime(self, name: str, clk_id: int, value: float, wall_ns: int) -> None:
+        if self.set_wall is None:
+            self._real[name](clk_id, value)
+        elif clk_id == time.CLOCK_REALTIME:
+            self.set_wall(wall_ns)
+        else:
+            raise OSError(22, "Invalid argument")
+
+    # --------------------------------------------------------------------------------- putting it in place
+
+    def install(self, reader: Reader, real_wall: dict[str, Function]) -> None:
+        """Let the program read ``reader``; ``real_wall`` reads the real wall clock, for those who stay real."""
+        self.reader = reader
+        self._undo = self._references.replace(self._replacement)
+        self._keep_real(real_wall)
+
+    def remove(self) -> None:
+        """Put everything back."""
+        undo, self._undo = self._undo, []
+        for put_back in reversed(undo):
+            put_back()
+        self.reader = self.coordinator = self.set_wall = None
+
+    def _replacement(self, module: str, function: Function) -> Function | None:
+        """Return what stands for a real function in a module, or None if the module keeps it."""
+        if module.partition(".")[0] in REAL:
+            return None
+        if module in SHARED:
+            return self._shared.get(id(function))
+        return self._fakes.get(id(function))
+
+    def _keep_real(self, real_wall: dict[str, Function]) -> None:
+        """Give those who stay real a ``time`` module of their own, and the real wall clock by name."""
+        if len(sys.modules) != self._real_modules:
+            self._real_modules = len(sys.modules)
+            self._harness = _harness_names()
+        namespace = ModuleType("time")
+        namespace.__dict__.update(vars(time))
+        namespace.__dict__.update(self._real)
+        namespace.__dict__.update(real_wall)
+        for module, attribute, name in self._harness:
+            before = module.get(attribute)
+            if before is (time if not name else getattr(time, name)):
+                module[attribute] = real_wall[name] if name else namespace
+                self._undo.append(
+                    lambda module=module, attribute=attribute, before=before: module.update({attribute: before})
+                )
+
+
+def _harness_names() -> list[tuple[dict[str, Any], str, str]]:
+    """Return where the modules that stay real keep the ``time`` module, or a wall clock function of it."""
+    wall = {id(getattr(time, name)): name for name in _WALL} | {id(time): ""}
+    return [
+        (vars(module), attribute, wall[id(value)])
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in REAL and name != "time" and isinstance(module, ModuleType)
+        for attribute, value in list(vars(module).items())
+        if id(value) in wall and name.partition(".")[0] not in ("time_machine", "freezegun", "pytest_hvclock")
+    ]
+
+
+def _clock_ids() -> dict[int, tuple[str, int]]:
+    """Return which reading stands for which number of ``clock_gettime``, and what to add to it."""
+    if not hasattr(time, "clock_gettime_ns"):
+        return {}
+    known: dict[int, tuple[str, int]] = {}
+    for name, reading in (
+        ("CLOCK_REALTIME", "wall"),
+        ("CLOCK_MONOTONIC", "monotonic"),
+        ("CLOCK_MONOTONIC_RAW", "raw"),
+        ("CLOCK_BOOTTIME", "boottime"),
+        ("CLOCK_UPTIME_RAW", "raw"),
+    ):
+        if hasattr(time, name):
+            known[getattr(time, name)] = (reading, 0)
+    if sys.platform == "linux":
+        known[5], known[6] = ("wall", 0), ("monotonic", 0)  # CLOCK_REALTIME_COARSE and CLOCK_MONOTONIC_COARSE
+        if hasattr(time, "CLOCK_TAI"):
+            ahead_ns = time.clock_gettime_ns(time.CLOCK_TAI) - time.clock_gettime_ns(time.CLOCK_REALTIME)
+            known[time.CLOCK_TAI] = ("wall", round(ahead_ns, -9))  # whole seconds, as this kernel has been told
+    return known

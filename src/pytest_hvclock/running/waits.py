@@ -1,0 +1,473 @@
+"""Waiting in stepped pace: when every thread of the guest waits, time goes to the earliest deadline at once.
+
+A *thread of the guest* is the one that entered it, and every thread started by one of these. The coordinator counts
+those that can run. Whoever brings the count to zero lets time pass, up to the earliest deadline, and wakes the one
+thread that it belongs to; the next goes on only when that one waits again. So waits end in the order of their
+deadlines, always the same, and take no real time.
+
+A thread that waits for something the kit does not see (a lock made by C code, an untimed wait on a lock that a
+sleeping thread holds) counts as running; the waiting ones look at it now and then, and when it has not moved for
+several looks and its system call is a futex, time passes all the same.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import threading
+import time
+import traceback
+from _thread import LockType, allocate_lock, get_ident
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pytest_hvclock.errors import StuckError
+from pytest_hvclock.units import NS_PER_S, NS_PER_TICK
+
+if TYPE_CHECKING:
+    from pytest_hvclock.model.guest import Guest
+
+_FUTEX = {"x86_64": 202, "aarch64": 98}
+_LOOKS = 4
+"""How often in a row a thread must be found unmoved before it is taken for waiting."""
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.001, 0.02
+_STRANGERS_S = 5.0
+"""How long, in real seconds, threads outside the guest have to wake one of the guest's before all count as stuck."""
+
+_real_wait = threading.Condition.wait
+_real_start = threading.Thread.start
+_real_join = threading.Thread.join
+_real_bootstrap: Callable[[threading.Thread], None] = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
+_real_monotonic = time.monotonic
+_real_sleep = time.sleep
+
+
+class Waiter:
+    """One waiting thread, also standing in for the lock that ``Condition.notify`` releases."""
+
+    __slots__ = ("coordinator", "deadline_ns", "failure", "lock", "notified", "order", "thread", "waiting", "woken")
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        """Make a waiter for the calling thread, which does not wait yet."""
+        self.coordinator = coordinator
+        self.lock: LockType = allocate_lock()
+        self.lock.acquire()
+        self.thread = get_ident()
+        self.deadline_ns: int | None = None
+        self.order = 0
+        self.waiting = self.woken = self.notified = False
+        self.failure: BaseException | None = None
+
+    def release(self) -> None:
+        """Wake the thread: what ``Condition.notify`` calls."""
+        self.coordinator.wake(self)
+
+
+class Coordinator:
+    """Counts the threads of one running guest, and lets its time pass when none of them can run."""
+
+    def __init__(self, guest: Guest) -> None:
+        """Begin with the calling thread as the only one of the guest's."""
+        self._guest = guest
+        self._mutex: LockType = allocate_lock()
+        self.owner = get_ident()
+        self.threads: dict[int, threading.Thread] = {self.owner: threading.current_thread()}
+        self._running = 1
+        self._waiting: list[Waiter] = []
+        self._joining: list[tuple[threading.Thread, Waiter]] = []
+        self._born: set[threading.Thread] = set()
+        self._entered = 0
+        self._driver: int | None = None
+        self._looker: LockType = allocate_lock()
+        self._past: dict[int, int] = {}
+        self.closed = False
+        self.suspended = False
+
+    # ------------------------------------------------------------------------------------------- waiting
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for so many seconds of the guest's monotonic clock."""
+        duration_ns = nanoseconds(seconds)
+        if duration_ns < 0:
+            raise ValueError("sleep length must be non-negative")
+        if duration_ns == 0:
+            _real_sleep(0)
+        self.wait(Waiter(self), duration_ns)
+
+    def wait(self, waiter: Waiter, duration_ns: int | None) -> bool:
+        """Wait until ``waiter`` is woken, or for so long; returns whether it was woken."""
+        if duration_ns is not None:
+            now_ns = self._guest.monotonic_ns
+            if duration_ns <= 0:
+                if self._past.get(waiter.thread) != now_ns:
+                    self._past[waiter.thread] = now_ns
+                    return waiter.notified
+                duration_ns = NS_PER_TICK  # again, at the same instant: or a loop would wait for its deadline for ever
+            waiter.deadline_ns = now_ns + duration_ns
+            if self._alone(waiter, waiter.deadline_ns):
+                return waiter.notified
+        with self._mutex:
+            if waiter.notified:
+                return True
+            self._entered += 1
+            waiter.order, waiter.waiting = self._entered, True
+            self._waiting.append(waiter)
+            self._running -= 1
+        try:
+            self._drive()
+            self._block(waiter)
+        finally:
+            self._withdraw(waiter)
+        if waiter.failure is not None:
+            raise waiter.failure
+        return waiter.notified
+
+    def wake(self, waiter: Waiter) -> None:
+        """Let a waiting thread run again; it counts as running from this moment."""
+        with self._mutex:
+            if waiter.woken:
+                raise RuntimeError("release unlocked lock")
+            waiter.notified = waiter.woken = True
+            self._count_in(waiter)
+        waiter.lock.release()
+
+    def _alone(self, waiter: Waiter, deadline_ns: int) -> bool:
+        """Let time pass for the only thread of the guest, or for a wait inside a planned action.
+
+        Returns whether the wait is over; if not, the guest has got more threads meanwhile.
+        """
+        while self._driver == waiter.thread or (self._driver is None and self._running == 1 and not self._waiting):
+            self._guest._pass_until(deadline_ns)
+            if waiter.notified or self._guest_monotonic_ns() >= deadline_ns:
+                return True
+        return False
+
+    def _guest_monotonic_ns(self) -> int:
+        """Read the guest's clock; one that is off has none, and nothing is ever reached on it."""
+        from pytest_hvclock.model.guest import State
+
+        return -1 if self._guest.state is State.OFF else self._guest.monotonic_ns
+
+    def _count_in(self, waiter: Waiter) -> None:
+        """Take a waiter for running again; the mutex is held."""
+        if waiter.waiting:
+            waiter.waiting = False
+            self._waiting.remove(waiter)
+            self._running += 1
+
+    def _release(self, waiter: Waiter) -> None:
+        """Let a waiter go, for whatever reason; the mutex is held."""
+        waiter.woken = True
+        self._count_in(waiter)
+        waiter.lock.release()
+
+    def _withdraw(self, waiter: Waiter) -> None:
+        """Make sure, whatever has happened, that this thread counts as running."""
+        with self._mutex:
+            self._count_in(waiter)
+
+    # ------------------------------------------------------------------------------------------- time
+
+    def _drive(self, *, force: bool = False) -> None:
+        """Let time pass as long as no thread of the guest can run.
+
+        ``force`` says that those counted as running have been found waiting for something unseen.
+        """
+        while True:
+            with self._mutex:
+                if self._driver is not None or self.closed or self.suspended or (self._running and not force):
+                    return
+                timed = [waiter for waiter in self._waiting if waiter.deadline_ns is not None]
+                earliest = min(timed, key=lambda waiter: (waiter.deadline_ns, waiter.order), default=None)
+                if earliest is None and not self._waiting:
+                    return
+                planned_ns = self._guest.host._next_planned_ns()
+                if earliest is None and planned_ns is None:
+                    stuck = self._strangers() == 0 and not force
+                    if not stuck:
+                        return
+                self._driver = get_ident()
+            try:
+                if earliest is not None and earliest.deadline_ns is not None:
+                    self._guest._pass_until(earliest.deadline_ns)
+                elif planned_ns is not None:
+                    self._guest.host._advance_to(planned_ns)
+                else:
+                    raise StuckError(self._describe())
+            except BaseException as failure:  # noqa: BLE001  (it goes to the thread that it interrupts)
+                self._fail(failure)
+                return
+            finally:
+                self._driver = None
+            with self._mutex:
+                if earliest is not None and earliest.waiting and earliest.deadline_ns is not None:
+                    if self._guest_monotonic_ns() < earliest.deadline_ns:
+                        continue
+                    self._release(earliest)
+                    return
+                if force:
+                    return
+
+    def _fail(self, failure: BaseException) -> None:
+        """Let an exception come out of the wait that it interrupted: the owner's if it waits, else the caller's."""
+        with self._mutex:
+            mine = [waiter for waiter in self._waiting if waiter.thread == self.owner] or [
+                waiter for waiter in self._waiting if waiter.thread == get_ident()
+            ]
+            if mine:
+                mine[-1].failure = failure
+                self._release(mine[-1])
+                return
+        raise failure
+
+    def _block(self, waiter: Waiter) -> None:
+        """Really wait until somebody wakes this thread, looking now and then at those who should."""
+        pause_s, since_s = _FIRST_LOOK_S, _real_monotonic()
+        seen: dict[int, Any] = {}
+        looks = 0
+        while not waiter.lock.acquire(True, pause_s):
+            pause_s = min(pause_s * 2, _LAST_LOOK_S)
+            if self.closed:
+                self._wait_for_real(waiter)
+                return
+            if self.suspended or not self._looker.acquire(False):
+                continue
+            try:
+                now = self._unseen_waits()
+                looks = looks + 1 if now is not None and now == seen else 0
+                seen = now if now is not None else {}
+                if looks >= _LOOKS:
+                    looks = 0
+                    self._drive(force=True)
+                if _real_monotonic() - since_s > _STRANGERS_S:
+                    self._give_up(anybody_runs=now is None and self._running > 0)
+            finally:
+                self._looker.release()
+
+    def _give_up(self, *, anybody_runs: bool) -> None:
+        """Report that nobody can wake anybody, unless a deadline or a plan is left."""
+        with self._mutex:
+            hopeful = anybody_runs or any(waiter.deadline_ns is not None for waiter in self._waiting)
+        if not hopeful and self._guest.host._next_planned_ns() is None:
+            self._fail(StuckError(self._describe()))
+
+    def _unseen_waits(self) -> dict[int, Any] | None:
+        """Return where each thread that counts as running stands, or None if one of them is seen to do something."""
+        with self._mutex:
+            waiting = {waiter.thread for waiter in self._waiting}
+            if not self._running:
+                return None
+        frames = sys._current_frames()
+        places: dict[int, Any] = {}
+        for ident, thread in list(self.threads.items()):
+            if ident in waiting:
+                continue
+            frame = frames.get(ident)
+            native = thread.native_id
+            if frame is None or native is None or not _in_futex(native):
+                return None
+            places[ident] = (id(frame), frame.f_lasti)
+        return places
+
+    def _strangers(self) -> int:
+        """Count the live threads that are not the guest's."""
+        return sum(ident not in self.threads for ident in sys._current_frames())
+
+    def _describe(self) -> str:
+        """Say that all wait, and where each does."""
+        lines = ["every thread of the guest waits, and none has a deadline:"]
+        frames = sys._current_frames()
+        for ident, thread in self.threads.items():
+            name = "the test's own thread" if ident == self.owner else thread.name
+            stack = [entry for entry in traceback.extract_stack(frames.get(ident)) if not _inside(entry.filename)]
+            where = f"{stack[-1].filename}:{stack[-1].lineno}: {stack[-1].line}" if stack else "an unknown place"
+            lines.append(f"  {name} at {where}")
+        return "\n".join(lines)
+
+    def _wait_for_real(self, waiter: Waiter) -> None:
+        """Go on waiting after the guest is gone: what is left of the wait takes real time."""
+        if waiter.deadline_ns is None:
+            waiter.lock.acquire()
+            return
+        left_ns = waiter.deadline_ns - self._guest_monotonic_ns()
+        waiter.lock.acquire(True, max(left_ns / NS_PER_S, 0))
+
+    # ------------------------------------------------------------------------------------------- threads
+
+    def start(self, thread: threading.Thread) -> None:
+        """Start a thread of the guest; it counts as running before it does."""
+        with self._mutex:
+            self._born.add(thread)
+            self._running += 1
+        try:
+            _real_start(thread)
+        except BaseException:
+            with self._mutex:
+                if thread in self._born:
+                    self._born.discard(thread)
+                    self._running -= 1
+            raise
+
+    def live(self, thread: threading.Thread) -> None:
+        """Run a thread of the guest to its end, in that thread."""
+        with self._mutex:
+            self._born.discard(thread)
+            self.threads[get_ident()] = thread
+        try:
+            _real_bootstrap(thread)
+        finally:
+            with self._mutex:
+                self.threads.pop(get_ident(), None)
+                self._past.pop(get_ident(), None)
+                self._running -= 1
+                for joined, waiter in self._joining:
+                    if joined is thread and not waiter.woken:
+                        waiter.notified = True
+                        self._release(waiter)
+            self._drive()
+
+    def join(self, thread: threading.Thread, timeout: float | None) -> bool:
+        """Wait for a thread of the guest to end; returns whether it has."""
+        waiter = Waiter(self)
+        with self._mutex:
+            if not self.knows(thread):
+                return True
+            self._joining.append((thread, waiter))
+        try:
+            return self.wait(waiter, None if timeout is None else max(nanoseconds(timeout), 0))
+        finally:
+            with self._mutex:
+                self._joining.remove((thread, waiter))
+
+    def knows(self, thread: threading.Thread) -> bool:
+        """Whether this is a thread of the guest that has not ended."""
+        return thread in self._born or (thread in self.threads.values() and thread is not self.threads.get(self.owner))
+
+    # ------------------------------------------------------------------------------------------- in place
+
+    def install(self) -> None:
+        """Let the threads of the guest wait here."""
+        _current[:] = [self]
+        threading.Condition.wait = _wait  # type: ignore[method-assign]
+        threading.Thread.start = _start  # type: ignore[method-assign]
+        threading.Thread.join = _join  # type: ignore[method-assign]
+        threading.Thread._bootstrap_inner = _bootstrap_inner  # type: ignore[attr-defined]
+        self.suspended = False
+
+    def remove(self) -> None:
+        """Let everybody wait for real again; threads that wait here stay where they are until the guest goes on."""
+        self.suspended = True
+        threading.Condition.wait = _real_wait  # type: ignore[method-assign]
+        threading.Thread.start = _real_start  # type: ignore[method-assign]
+        threading.Thread.join = _real_join  # type: ignore[method-assign]
+        threading.Thread._bootstrap_inner = _real_bootstrap  # type: ignore[attr-defined]
+        _current.clear()
+
+    def close(self) -> None:
+        """The guest is gone: whoever still waits here goes on for real."""
+        self.closed = True
+
+    def forked(self) -> None:
+        """Go on in the child of a fork, where only the calling thread has survived."""
+        self._mutex, self._looker = allocate_lock(), allocate_lock()
+        self.owner = get_ident()
+        self.threads, self._running, self._driver = {self.owner: threading.current_thread()}, 1, None
+        self._waiting, self._joining, self._born, self._past = [], [], set(), {}
+
+
+_current: list[Coordinator] = []
+"""The coordinator of the running guest, if there is one."""
+
+
+def _of_this_thread() -> Coordinator | None:
+    """Return the coordinator, if the calling thread is one of its guest's."""
+    coordinator = _current[0] if _current else None
+    return coordinator if coordinator is not None and get_ident() in coordinator.threads else None
+
+
+def _wait(condition: threading.Condition, timeout: float | None = None) -> bool:
+    """Wait until notified or until a timeout of guest time; stands in for ``Condition.wait``."""
+    coordinator = _of_this_thread()
+    if coordinator is None:
+        return _real_wait(condition, timeout)
+    inner: Any = condition
+    if not inner._is_owned():
+        raise RuntimeError("cannot wait on un-acquired lock")
+    duration_ns = None if timeout is None else nanoseconds(timeout)
+    waiter = Waiter(coordinator)
+    inner._waiters.append(waiter)
+    saved_state = inner._release_save()
+    notified = False
+    try:
+        notified = coordinator.wait(waiter, duration_ns)
+        return notified
+    finally:
+        inner._acquire_restore(saved_state)
+        if not notified and waiter in inner._waiters:
+            inner._waiters.remove(waiter)
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread; one started by a thread of the guest is a thread of the guest."""
+    coordinator = _of_this_thread()
+    if coordinator is None or getattr(thread, "_started", None) is None or thread._started.is_set():  # type: ignore[attr-defined]
+        _real_start(thread)
+    else:
+        coordinator.start(thread)
+
+
+def _bootstrap_inner(thread: threading.Thread) -> None:
+    """Run a thread, on its guest if it has one."""
+    coordinator = _current[0] if _current else None
+    if coordinator is not None and thread in coordinator._born:
+        coordinator.live(thread)
+    else:
+        _real_bootstrap(thread)
+
+
+def _join(thread: threading.Thread, timeout: float | None = None) -> None:
+    """Wait for a thread to end; stands in for ``Thread.join``."""
+    coordinator = _of_this_thread()
+    if coordinator is None or thread is threading.current_thread() or not coordinator.knows(thread):
+        _real_join(thread, timeout)
+    elif coordinator.join(thread, timeout):
+        _real_join(thread)
+
+
+def nanoseconds(seconds: float) -> int:
+    """Convert a timeout as CPython does: to nanoseconds, away from zero (``_PyTime_ROUND_TIMEOUT``)."""
+    if isinstance(seconds, int):
+        return seconds * NS_PER_S
+    if not isinstance(seconds, float):
+        seconds = float(seconds) if hasattr(seconds, "__float__") else seconds.__index__()
+    if math.isnan(seconds):
+        raise ValueError("Invalid value NaN (not a number)")
+    scaled = seconds * NS_PER_S
+    if math.isinf(scaled) or abs(scaled) >= 2**63:
+        raise OverflowError("timestamp too large to convert to C PyTime_t")
+    return math.ceil(scaled) if scaled > 0 else math.floor(scaled)
+
+
+def _in_futex(native_id: int) -> bool:
+    """Whether a thread of this process waits for a lock; where that cannot be told, every thread may."""
+    number = _FUTEX.get(os.uname().machine) if hasattr(os, "uname") else None
+    try:
+        with open(f"/proc/self/task/{native_id}/syscall", encoding="ascii") as file:  # noqa: PTH123  (one read)
+            return number is not None and file.read().split(maxsplit=1)[0] == str(number)
+    except OSError:
+        return True
+
+
+def _inside(filename: str) -> bool:
+    """Whether a line belongs to the kit or to the library that waits, not to the code under test."""
+    return filename == __file__ or filename in (threading.__file__,)
+
+
+def _after_fork() -> None:
+    if _current:
+        _current[0].forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
