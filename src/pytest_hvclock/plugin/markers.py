@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 HVCLOCK = "hvclock"
 RECOVERS = "hvclock_recovers"
 MARKER_LINES = (
-    "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, backend=): run the test on a simulated "
-    "Hyper-V guest, once for each scenario named (pytest --hvclock-scenarios lists them). What is left out is taken "
-    "from the next marker outwards, and then from the scenario.",
-    "hvclock_recovers(probe, *, within, hold=None, every=None): after the strike and the correction that it brings, "
-    "the probe (a fixture that returns a callable, by name, or a callable) must hold within this much true time, and "
-    "go on holding as long again, or for `hold`.",
+    (
+        "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, backend=): run the test on a simulated "
+        "Hyper-V guest, once for each scenario named (pytest --hvclock-scenarios lists them). What is left out is "
+        "taken from the next marker outwards, and then from the scenario."
+    ),
+    (
+        "hvclock_recovers(probe, *, within, hold=None, every=None): after the strike and the correction that it "
+        "brings, the probe (a fixture that returns a callable, by name, or a callable) must hold within this much "
+        "true time, and go on holding as long again, or for `hold`."
+    ),
 )
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 from _thread import get_ident
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ real_time_ns = time.time_ns
 """The real wall clock, for as long as no guest runs: the start of a test's true time."""
 
 _WALL = ("time", "time_ns", "gmtime", "localtime", "strftime")
+_UNTOUCHED = frozenset({"time_machine", "freezegun", "pytest_hvclock"})
+"""Modules that stay real and need nothing for it."""
 _NO_CLOCK = -1
 
 
@@ -56,13 +59,15 @@ class Counters:
         optional = ("clock_gettime", "clock_gettime_ns", "clock_settime", "clock_settime_ns")
         self._real: dict[str, Function] = {name: getattr(time, name) for name in names}
         self._real.update({name: getattr(time, name) for name in optional if hasattr(time, name)})
-        self._fakes = {id(real): getattr(self, name) for name, real in self._real.items()}
-        self._shared = {id(time.monotonic): self._monotonic_of_thread, id(time.sleep): self.sleep}
+        self._fakes: dict[int, Function] = {id(real): getattr(self, name) for name, real in self._real.items()}
+        self._shared: dict[int, Function] = {id(time.monotonic): self._monotonic_of_thread, id(time.sleep): self.sleep}
         self._references = References(self._real.values())
         self._sleep = time.sleep
         self._clocks = _clock_ids()
-        self._real_modules = 0
-        self._harness: list[tuple[dict[str, Any], str, str]] = []
+        self._modules = 0
+        self._harness: list[Place] = []
+        self._namespace = ModuleType("time")
+        self._namespace.__dict__.update(vars(time))
 
     # --------------------------------------------------------------------------------- what a program reads
 
@@ -107,14 +112,14 @@ class Counters:
     def ctime(self, seconds: float | None = None, /) -> str:
         """Write the guest's wall clock, or the time given."""
         if seconds is None and self.reader is not None:
-            return self._real["asctime"](time.localtime())
-        return self._real["ctime"](seconds)
+            return time.asctime(time.localtime())
+        return str(self._real["ctime"](seconds))
 
     def asctime(self, *when: Any) -> str:
         """Write the guest's wall clock, or the time given."""
         if not when and self.reader is not None:
             when = (time.localtime(),)
-        return self._real["asctime"](*when)
+        return str(self._real["asctime"](*when))
 
     def sleep(self, seconds: float, /) -> None:
         """Sleep on the guest's clock, if the caller is one of the guest's threads."""
@@ -129,7 +134,7 @@ class Counters:
         coordinator = self.coordinator
         if coordinator is None or get_ident() in coordinator.threads:
             return self.monotonic()
-        return self._real["monotonic"]()
+        return float(self._real["monotonic"]())
 
     def _clock_ns(self, clk_id: int) -> int:
         """Return what the guest's clock of this number shows, or a mark that it has none."""
@@ -162,44 +167,72 @@ class Counters:
         undo, self._undo = self._undo, []
         for put_back in reversed(undo):
             put_back()
+        self._release_latecomers()
         self.reader = self.coordinator = self.set_wall = None
 
     def _replacement(self, module: str, function: Function) -> Function | None:
         """Return what stands for a real function in a module, or None if the module keeps it."""
-        if module.partition(".")[0] in REAL:
+        if stays_real(module):
             return None
         if module in SHARED:
             return self._shared.get(id(function))
         return self._fakes.get(id(function))
 
+    def keep_real(self, module: ModuleType) -> None:
+        """Give a module that stays real, and was imported just now, the real clocks."""
+        originals = {id(fake): self._real[name] for name, fake in self._named_fakes.items()}
+        for attribute, value in list(vars(module).items()):
+            if id(value) in originals:
+                setattr(module, attribute, originals[id(value)])
+        self._make_real(_places_of_time(module))
+
     def _keep_real(self, real_wall: dict[str, Function]) -> None:
         """Give those who stay real a ``time`` module of their own, and the real wall clock by name."""
-        if len(sys.modules) != self._real_modules:
-            self._real_modules = len(sys.modules)
-            self._harness = _harness_names()
-        namespace = ModuleType("time")
-        namespace.__dict__.update(vars(time))
-        namespace.__dict__.update(self._real)
-        namespace.__dict__.update(real_wall)
-        for module, attribute, name in self._harness:
-            before = module.get(attribute)
-            if before is (time if not name else getattr(time, name)):
-                module[attribute] = real_wall[name] if name else namespace
-                self._undo.append(
-                    lambda module=module, attribute=attribute, before=before: module.update({attribute: before})
-                )
+        if len(sys.modules) != self._modules:
+            self._modules = len(sys.modules)
+            self._harness = [
+                place
+                for name, module in list(sys.modules.items())
+                if stays_real(name) and isinstance(module, ModuleType)
+                for place in _places_of_time(module)
+            ]
+        self._namespace.__dict__.update(real_wall)
+        self._make_real(self._harness)
+
+    def _make_real(self, places: list[Place]) -> None:
+        """Put the real clocks in some places, until the guest is left."""
+        for module, attribute, name in places:
+            before = getattr(time, name) if name else time
+            if module.get(attribute) is before:
+                module[attribute] = getattr(self._namespace, name) if name else self._namespace
+                self._undo.append(partial(module.__setitem__, attribute, before))
+
+    def _release_latecomers(self) -> None:
+        """Give modules that were imported on the guest the real functions in place of ours."""
+        originals = {id(fake): self._real[name] for name, fake in self._named_fakes.items()}
+        late = len(sys.modules) - self._modules
+        for module in list(islice(reversed(sys.modules.values()), max(late, 0))):
+            for attribute, value in list(getattr(module, "__dict__", {}).items()):
+                if id(value) in originals:
+                    setattr(module, attribute, originals[id(value)])
 
 
-def _harness_names() -> list[tuple[dict[str, Any], str, str]]:
-    """Return where the modules that stay real keep the ``time`` module, or a wall clock function of it."""
+Place = tuple[dict[str, Any], str, str]
+"""A module's namespace, a name in it, and what it names: a function of ``time``, or ``""`` for the module itself."""
+
+
+def stays_real(module: str) -> bool:
+    """Whether a module keeps the real clocks while a guest runs."""
+    return module.partition(".")[0] in REAL
+
+
+def _places_of_time(module: ModuleType) -> list[Place]:
+    """Return where a module keeps the ``time`` module, or a wall clock function of it."""
+    if module is time or module.__name__.partition(".")[0] in _UNTOUCHED:
+        return []
     wall = {id(getattr(time, name)): name for name in _WALL} | {id(time): ""}
-    return [
-        (vars(module), attribute, wall[id(value)])
-        for name, module in list(sys.modules.items())
-        if name.partition(".")[0] in REAL and name != "time" and isinstance(module, ModuleType)
-        for attribute, value in list(vars(module).items())
-        if id(value) in wall and name.partition(".")[0] not in ("time_machine", "freezegun", "pytest_hvclock")
-    ]
+    namespace = vars(module)
+    return [(namespace, attribute, wall[id(value)]) for attribute, value in list(namespace.items()) if id(value) in wall]
 
 
 def _clock_ids() -> dict[int, tuple[str, int]]:
