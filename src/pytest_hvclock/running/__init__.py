@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Self
 
 from pytest_hvclock.errors import ConflictError
 from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.running import conflicts
 from pytest_hvclock.running.backend import Backend
-from pytest_hvclock.running.counters import Counters
+from pytest_hvclock.running.counters import Counters, stays_real
+from pytest_hvclock.running.latecomers import Latecomers
+from pytest_hvclock.running.loops import Loops
 from pytest_hvclock.running.reader import Reader, TappedReader
 from pytest_hvclock.running.waits import Coordinator
 
@@ -49,6 +52,10 @@ def active_guest() -> Guest | None:
     return _running[0].guest if _running else None
 
 
+def _is_looked_at(module: str) -> bool:
+    return module == "asyncio.selector_events" or stays_real(module)
+
+
 def _nothing() -> None:
     """Undo nothing."""
 
@@ -76,6 +83,8 @@ class Running(AbstractContextManager[None]):
         self._coordinator: Coordinator | None = None
         self._installed = False
         self._unguard: Callable[[], None] = _nothing
+        self._loops: Loops | None = None
+        self._latecomers = Latecomers(_is_looked_at, self._arrived)
 
     def __enter__(self) -> None:
         """Enter the guest."""
@@ -124,6 +133,10 @@ class Running(AbstractContextManager[None]):
             _counters.coordinator, _counters.set_wall = coordinator, self._set_wall
             _counters.install(reader, self._engine.real_time_functions())
             coordinator.install()
+            self._loops = Loops(coordinator, lambda: self.guest.monotonic_ns)
+            if "asyncio.selector_events" in sys.modules:
+                self._loops.install()
+            self._latecomers.install()
             self._enter_zone()
             self._unguard = conflicts.guard()
         except BaseException:
@@ -136,6 +149,9 @@ class Running(AbstractContextManager[None]):
             return
         self._installed = False
         try:
+            self._latecomers.remove()
+            if self._loops is not None:
+                self._loops.remove()
             self._unguard()
             self._leave_zone()
         finally:
@@ -154,6 +170,13 @@ class Running(AbstractContextManager[None]):
             self.guest._watch(self._reader.refresh)
             self._engine.redirect(self._reader.wall_ns)
             _counters.reader = self._reader
+
+    def _arrived(self, module: ModuleType) -> None:
+        """Do to a module that was imported just now what was done to the others when the guest was entered."""
+        if module.__name__ == "asyncio.selector_events" and self._loops is not None:
+            self._loops.install()
+        elif stays_real(module.__name__):
+            _counters.keep_real(module)
 
     def _set_wall(self, wall_ns: int) -> None:
         self.guest.step(wall_ns - self.guest.wall_ns)

@@ -13,6 +13,7 @@ import time
 from _thread import get_ident
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ class Counters:
         optional = ("clock_gettime", "clock_gettime_ns", "clock_settime", "clock_settime_ns")
         self._real: dict[str, Function] = {name: getattr(time, name) for name in names}
         self._real.update({name: getattr(time, name) for name in optional if hasattr(time, name)})
-        self._fakes: dict[int, Function] = {id(real): getattr(self, name) for name, real in self._real.items()}
+        self._named_fakes: dict[str, Function] = {name: getattr(self, name) for name in self._real}
+        self._fakes = {id(real): self._named_fakes[name] for name, real in self._real.items()}
         self._shared: dict[int, Function] = {id(time.monotonic): self._monotonic_of_thread, id(time.sleep): self.sleep}
         self._references = References(self._real.values())
         self._sleep = time.sleep
@@ -67,7 +69,7 @@ class Counters:
         self._modules = 0
         self._harness: list[Place] = []
         self._namespace = ModuleType("time")
-        self._namespace.__dict__.update(vars(time))
+        self._namespace.__dict__.update(vars(time), __name__=__name__)  # so that it counts as one that stays real
 
     # --------------------------------------------------------------------------------- what a program reads
 
@@ -232,7 +234,9 @@ def _places_of_time(module: ModuleType) -> list[Place]:
         return []
     wall = {id(getattr(time, name)): name for name in _WALL} | {id(time): ""}
     namespace = vars(module)
-    return [(namespace, attribute, wall[id(value)]) for attribute, value in list(namespace.items()) if id(value) in wall]
+    return [
+        (namespace, attribute, wall[id(value)]) for attribute, value in list(namespace.items()) if id(value) in wall
+    ]
 
 
 def _clock_ids() -> dict[int, tuple[str, int]]:

@@ -40,13 +40,26 @@ _real_start = threading.Thread.start
 _real_join = threading.Thread.join
 _real_bootstrap: Callable[[threading.Thread], None] = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
 _real_monotonic = time.monotonic
+real_monotonic_ns = time.monotonic_ns
 _real_sleep = time.sleep
 
 
 class Waiter:
     """One waiting thread, also standing in for the lock that ``Condition.notify`` releases."""
 
-    __slots__ = ("coordinator", "deadline_ns", "failure", "lock", "notified", "order", "thread", "waiting", "woken")
+    __slots__ = (
+        "coordinator",
+        "deadline_ns",
+        "failure",
+        "lock",
+        "look",
+        "notified",
+        "nudge",
+        "order",
+        "thread",
+        "waiting",
+        "woken",
+    )
 
     def __init__(self, coordinator: Coordinator) -> None:
         """Make a waiter for the calling thread, which does not wait yet."""
@@ -58,6 +71,14 @@ class Waiter:
         self.order = 0
         self.waiting = self.woken = self.notified = False
         self.failure: BaseException | None = None
+        self.look: Callable[[float], bool] | None = None
+        """Waits so many real seconds for the world outside; returns whether that has ended the wait."""
+        self.nudge: Callable[[], None] | None = None
+        """Ends ``look`` early, when the wait is over."""
+
+    def rest(self, seconds: float) -> bool:
+        """Wait so many real seconds to be woken; returns whether that has happened."""
+        return self.lock.acquire(timeout=seconds)
 
     def release(self) -> None:
         """Wake the thread: what ``Condition.notify`` calls."""
@@ -96,7 +117,7 @@ class Coordinator:
         self.wait(Waiter(self), duration_ns)
 
     def wait(self, waiter: Waiter, duration_ns: int | None) -> bool:
-        """Wait until ``waiter`` is woken, or for so long; returns whether it was woken."""
+        """Wait until ``waiter`` is woken, for so long, or until its ``look`` says so; returns whether it was woken."""
         if duration_ns is not None:
             now_ns = self._guest.monotonic_ns
             if duration_ns <= 0:
@@ -131,6 +152,8 @@ class Coordinator:
             waiter.notified = waiter.woken = True
             self._count_in(waiter)
         waiter.lock.release()
+        if waiter.nudge is not None:
+            waiter.nudge()
 
     def _alone(self, waiter: Waiter, deadline_ns: int) -> bool:
         """Let time pass for the only thread of the guest, or for a wait inside a planned action.
@@ -161,6 +184,8 @@ class Coordinator:
         waiter.woken = True
         self._count_in(waiter)
         waiter.lock.release()
+        if waiter.nudge is not None:
+            waiter.nudge()
 
     def _withdraw(self, waiter: Waiter) -> None:
         """Make sure, whatever has happened, that this thread counts as running."""
@@ -184,8 +209,8 @@ class Coordinator:
                     return
                 planned_ns = self._guest.host._next_planned_ns()
                 if earliest is None and planned_ns is None:
-                    stuck = self._strangers() == 0 and not force
-                    if not stuck:
+                    outside = any(waiter.look is not None for waiter in self._waiting)
+                    if outside or force or self._strangers() > 0:
                         return
                 self._driver = get_ident()
             try:
@@ -226,12 +251,12 @@ class Coordinator:
         pause_s, since_s = _FIRST_LOOK_S, _real_monotonic()
         seen: dict[int, Any] = {}
         looks = 0
-        while not waiter.lock.acquire(True, pause_s):
+        while not waiter.woken and not (waiter.look or waiter.rest)(pause_s):
             pause_s = min(pause_s * 2, _LAST_LOOK_S)
             if self.closed:
                 self._wait_for_real(waiter)
                 return
-            if self.suspended or not self._looker.acquire(False):
+            if self.suspended or not self._looker.acquire(blocking=False):
                 continue
             try:
                 now = self._unseen_waits()
@@ -248,7 +273,9 @@ class Coordinator:
     def _give_up(self, *, anybody_runs: bool) -> None:
         """Report that nobody can wake anybody, unless a deadline or a plan is left."""
         with self._mutex:
-            hopeful = anybody_runs or any(waiter.deadline_ns is not None for waiter in self._waiting)
+            hopeful = anybody_runs or any(
+                waiter.deadline_ns is not None or waiter.look is not None for waiter in self._waiting
+            )
         if not hopeful and self._guest.host._next_planned_ns() is None:
             self._fail(StuckError(self._describe()))
 
@@ -291,7 +318,7 @@ class Coordinator:
             waiter.lock.acquire()
             return
         left_ns = waiter.deadline_ns - self._guest_monotonic_ns()
-        waiter.lock.acquire(True, max(left_ns / NS_PER_S, 0))
+        waiter.lock.acquire(timeout=max(left_ns / NS_PER_S, 0))
 
     # ------------------------------------------------------------------------------------------- threads
 
@@ -349,9 +376,9 @@ class Coordinator:
     def install(self) -> None:
         """Let the threads of the guest wait here."""
         _current[:] = [self]
-        threading.Condition.wait = _wait  # type: ignore[method-assign]
-        threading.Thread.start = _start  # type: ignore[method-assign]
-        threading.Thread.join = _join  # type: ignore[method-assign]
+        threading.Condition.wait = _wait  # type: ignore[method-assign, assignment]
+        threading.Thread.start = _start  # type: ignore[method-assign, assignment]
+        threading.Thread.join = _join  # type: ignore[method-assign, assignment]
         threading.Thread._bootstrap_inner = _bootstrap_inner  # type: ignore[attr-defined]
         self.suspended = False
 
@@ -461,7 +488,7 @@ def _in_futex(native_id: int) -> bool:
 
 def _inside(filename: str) -> bool:
     """Whether a line belongs to the kit or to the library that waits, not to the code under test."""
-    return filename == __file__ or filename in (threading.__file__,)
+    return filename in {__file__, threading.__file__}
 
 
 def _after_fork() -> None:

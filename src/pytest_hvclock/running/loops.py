@@ -1,0 +1,185 @@
+"""asyncio in stepped pace: an idle event loop of the guest lets the guest's time pass.
+
+The loop's own clock is continuous. A loop that was there before the guest goes on from where it was, so that no timer
+fires at once or sleeps for decades; when the guest is left it goes on from where the guest has brought it. Only loops
+that run in a thread of the guest are touched, and ``selectors`` itself never is.
+"""
+
+from __future__ import annotations
+
+import weakref
+from _thread import get_ident
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pytest_hvclock.running.waits import Coordinator, Waiter, nanoseconds, real_monotonic_ns
+from pytest_hvclock.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from asyncio import BaseEventLoop
+    from selectors import SelectorKey
+
+IO_GRACE_S = 0.02
+"""How long, in real seconds, sockets and pipes are given before an idle loop lets time pass; again after each event."""
+
+_OFFSET = "_hvclock_offset_ns"
+"""Where a loop keeps how far its clock is ahead of the monotonic clock that it is counted on."""
+
+
+_carried: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Loops that have been in a guest, and count in real time since."""
+
+
+class Loops:
+    """The event loops of one guest, from ``install`` to ``remove``."""
+
+    def __init__(self, coordinator: Coordinator, guest_ns: Callable[[], int]) -> None:
+        """Count on ``guest_ns``, the guest's CLOCK_MONOTONIC in nanoseconds."""
+        self._coordinator = coordinator
+        self._guest_ns = guest_ns
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._ahead_ns = 0
+        self._undo: list[Callable[[], None]] = []
+
+    def install(self) -> None:
+        """Let the loops of the guest's threads count and wait on the guest."""
+        from asyncio import base_events, selector_events
+
+        base: Any = base_events.BaseEventLoop
+        selector: Any = selector_events.BaseSelectorEventLoop
+        real_init, real_time, real_run_once = base.__init__, base.time, base._run_once
+        real_wake = selector._write_to_self
+        self._ahead_ns = real_monotonic_ns() - self._guest_ns()
+
+        def init(loop: BaseEventLoop, *args: Any, **kwargs: Any) -> None:
+            if self._mine():
+                setattr(loop, _OFFSET, 0)
+                self._known.add(loop)
+            real_init(loop, *args, **kwargs)
+
+        def time(loop: BaseEventLoop) -> float:
+            if not self._mine():
+                return float(real_time(loop))
+            return (self._guest_ns() + self._offset_ns(loop)) / NS_PER_S
+
+        def run_once(loop: Any) -> None:
+            if self._mine() and not isinstance(loop._selector, IdleSelector):
+                self._offset_ns(loop)
+                loop._selector = IdleSelector(loop._selector, loop, self._coordinator)
+            real_run_once(loop)
+
+        def write_to_self(loop: Any) -> None:
+            real_wake(loop)
+            chosen = loop._selector
+            if isinstance(chosen, IdleSelector):
+                chosen.wake()
+
+        for loop in list(_carried):
+            self._offset_ns(loop)
+        for kind, name, new in (
+            (base, "__init__", init),
+            (base, "time", time),
+            (base, "_run_once", run_once),
+            (selector, "_write_to_self", write_to_self),
+        ):
+            self._replace(kind, name, new)
+
+    def remove(self) -> None:
+        """Let every loop go on for real, from the time that it has reached."""
+        while self._undo:
+            self._undo.pop()()
+        for loop in list(self._known):
+            if isinstance(loop._selector, IdleSelector):
+                loop._selector = loop._selector.real
+            if not loop.is_closed():
+                _count_for_real(loop, self._guest_ns() + getattr(loop, _OFFSET))
+        self._known.clear()
+
+    def _replace(self, kind: Any, name: str, new: Callable[..., Any]) -> None:
+        before = vars(kind)[name]
+        setattr(kind, name, new)
+        self._undo.append(lambda: setattr(kind, name, before))
+
+    def _mine(self) -> bool:
+        return get_ident() in self._coordinator.threads
+
+    def _offset_ns(self, loop: Any) -> int:
+        """Return how far a loop's clock is ahead of the guest's; one that was there before goes on where it was."""
+        if loop not in self._known:
+            before_ns = vars(loop).pop(_OFFSET, 0)
+            vars(loop).pop("time", None)
+            _carried.discard(loop)
+            setattr(loop, _OFFSET, before_ns + self._ahead_ns)
+            self._known.add(loop)
+        offset_ns: int = getattr(loop, _OFFSET)
+        return offset_ns
+
+
+class IdleSelector:
+    """A loop's selector, which lets the guest's time pass where it would wait."""
+
+    def __init__(self, real: Any, loop: Any, coordinator: Coordinator) -> None:
+        """Stand before ``real``."""
+        self.real = real
+        self._loop = loop
+        self._coordinator = coordinator
+        self._waiter: Waiter | None = None
+        self._fresh: object = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the real selector in everything else."""
+        return getattr(self.real, name)
+
+    def wake(self) -> None:
+        """Let the loop run: another thread has given it something to do."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.woken:
+            with suppress(RuntimeError):  # somebody else was quicker
+                waiter.release()
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        """Return what is ready; if nothing is, let the guest's time pass until something is, or for ``timeout``."""
+        real = self.real
+        if get_ident() not in self._coordinator.threads:
+            return list(real.select(timeout))
+        waiter = self._waiter = Waiter(self._coordinator)
+        try:
+            events = real.select(0)
+            if events or (timeout is not None and timeout <= 0):
+                self._fresh = None if events else self._fresh
+                return list(events)
+            outside = self._outside()
+            if outside and self._fresh != outside:
+                events = real.select(IO_GRACE_S if timeout is None else min(IO_GRACE_S, timeout))
+                if events:
+                    return list(events)
+                self._fresh = outside
+            found: list[tuple[SelectorKey, int]] = []
+
+            def look(seconds: float) -> bool:
+                found[:] = real.select(seconds)
+                return bool(found) or waiter.woken
+
+            duration_ns = None if timeout is None else max(nanoseconds(timeout), 1)
+            if outside:
+                waiter.look, waiter.nudge = look, self._loop._write_to_self
+            self._coordinator.wait(waiter, duration_ns)
+            return found or list(real.select(0))
+        finally:
+            self._waiter = None
+
+    def _outside(self) -> tuple[int, ...]:
+        """Return the file descriptors that somebody outside the loop may make ready."""
+        own = getattr(self._loop, "_ssock", None)
+        own_fd = own.fileno() if own is not None else -1
+        keys = self.real.get_map() if hasattr(self.real, "get_map") else None
+        return tuple(sorted(fd for fd in keys if fd != own_fd)) if keys else ()
+
+
+def _count_for_real(loop: Any, loop_ns: int) -> None:
+    """Let a loop's clock go on in real time from ``loop_ns``."""
+    offset_ns = loop_ns - real_monotonic_ns()
+    setattr(loop, _OFFSET, offset_ns)
+    _carried.add(loop)
+    loop.time = lambda: (real_monotonic_ns() + offset_ns) / NS_PER_S
