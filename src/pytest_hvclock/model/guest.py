@@ -179,7 +179,7 @@ class Guest:
     @property
     def error_ns(self) -> int:
         """Guest wall clock minus true time, in nanoseconds: positive is ahead."""
-        return self.wall_ns - self.host.true_ns
+        return self._read().wall_ns - self.host._true_ns
 
     @property
     def error(self) -> timedelta:
@@ -448,11 +448,15 @@ class Guest:
         """The anomaly that ``strike`` would let happen, or None."""
         return self._armed
 
-    def running(self, backend: str = "time-machine") -> AbstractContextManager[None]:
+    def running(
+        self, backend: str = "time-machine", pace: Literal["stepped", "live"] = "stepped"
+    ) -> AbstractContextManager[None]:
         """Put the code inside the ``with`` block on this guest: it reads the guest's clocks, and waits on them.
 
         Args:
             backend: the engine that does it.
+            pace: how true time moves: ``"stepped"``, by ``advance`` and by waiting, and only so; or ``"live"``, with
+                the real monotonic clock as well.
 
         Raises:
             ConflictError: if a guest is running already, or another time-faking library is active.
@@ -460,7 +464,7 @@ class Guest:
         """
         from pytest_hvclock.running import running  # the one step up: the contract has this verb on the guest
 
-        return running(self, backend=backend)
+        return running(self, backend=backend, pace=pace)
 
     # ------------------------------------------------------------------------------------------------- inner works
 
@@ -548,6 +552,12 @@ class Guest:
 
     def _apply_drift(self) -> None:
         self._timekeeping.clocks.drift_ppb = self.drift_ppb
+
+    def _next_event_ns(self) -> int | None:
+        """Return when something next happens to this guest's clocks by itself, or None."""
+        planned_ns = self.host._next_planned_ns()
+        due_ns = self._timekeeping.next_due_ns() if self._state is State.RUNNING else None
+        return min((at_ns for at_ns in (planned_ns, due_ns) if at_ns is not None), default=None)
 
     def _pass_until(self, deadline_ns: int) -> None:
         """Let true time pass, up to the next planned action at most, until MONOTONIC reaches ``deadline_ns``.

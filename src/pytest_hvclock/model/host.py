@@ -66,6 +66,7 @@ class Host:
         self._guests: list[Guest] = []
         self._agenda: list[tuple[int, int, Action]] = []
         self._entered = 0
+        self._follower: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         """Show true time and the zone."""
@@ -74,6 +75,8 @@ class Host:
     @property
     def true_ns(self) -> int:
         """True time: integer nanoseconds of UTC since 1970."""
+        if self._follower is not None:
+            self._follower()
         return self._true_ns
 
     @property
@@ -176,6 +179,10 @@ class Host:
         if isinstance(when, datetime) or (isinstance(when, str) and "-" in when[1:] and ":" in when):
             return instant_ns(when)
         return self.true_ns + duration_ns(when)
+
+    def _follow(self, follower: Callable[[], None] | None) -> None:
+        """Have true time moved on by ``follower`` whenever it is asked for (live pace), or by nobody."""
+        self._follower = follower
 
     def _next_planned_ns(self) -> int | None:
         """Return when the next planned action is due."""

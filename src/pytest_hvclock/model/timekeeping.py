@@ -8,13 +8,11 @@ through again.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_hvclock.clocks.actor import Actor
 from pytest_hvclock.clocks.segment import Segment
-from pytest_hvclock.clocks.sets import ClockSet
 from pytest_hvclock.disciplines.base import Discipline
 from pytest_hvclock.errors import StuckError
 from pytest_hvclock.model.service import Service
@@ -53,6 +51,10 @@ class Timekeeping:
         self.clocks.counting = True
         self.shift_actors(gone_ns)
 
+    def next_due_ns(self) -> int | None:
+        """Return when somebody next acts."""
+        return self._earliest(-1)[1]
+
     def shift_actors(self, by_ns: int) -> None:
         """Let everybody act ``by_ns`` later than planned."""
         for actor in self._actors:
@@ -77,13 +79,20 @@ class Timekeeping:
                 raise StuckError("the guest's monotonic clock stands still, so this wait would never end")
             index, due_ns = self._earliest(-1)
             if due_ns is None or due_ns > stop_ns:
+                self._catch_up(stop_ns)
                 clocks.move_to(stop_ns)
                 return stop_ns
+            self._catch_up(due_ns)
             actor = self._actors[index]
             if not actor.leap(clocks, self._alone_until(index, stop_ns)):
                 clocks.move_to(due_ns)
                 actor.act(clocks)
                 cycle.skip(stop_ns, deadline_as)
+
+    def _catch_up(self, now_ns: int) -> None:
+        """Let the host have sent whatever the guest has taken no notice of."""
+        if self.service is not None:
+            self.service.catch_up(self.clocks, now_ns)
 
     def _earliest(self, but: int) -> tuple[int, int | None]:
         """Return which actor other than ``but`` acts next, and when: at one instant, the first in order."""
@@ -101,10 +110,19 @@ class Timekeeping:
             return stop_ns
         return min(stop_ns, rival_ns if index < rival else rival_ns - 1)
 
+    def heeding(self) -> list[Actor]:
+        """Return those whose acts can change a clock or what a daemon is told, and whose phases therefore matter."""
+        heard = self.clocks.heard()
+        if self.service is not None and self.service.unheeded and heard and heard[0] == self.service.wrong_by_ns:
+            return self._actors[1:]
+        return self._actors
+
     def key(self) -> tuple[Any, ...]:
         """Return everything that decides how the guest goes on, relative to now."""
-        now_ns = self.clocks.true_ns
-        return (self.clocks.rate_key(), *(actor.key(now_ns) for actor in self._actors))
+        clocks, heeding = self.clocks, self.heeding()
+        heard = clocks.heard() if len(heeding) == len(self._actors) else None
+        keys = [actor.key(clocks.true_ns) for actor in heeding]
+        return (clocks.error_as, clocks.drift_ppb, clocks.correction_ppb, heard, *keys)
 
 
 class Cycle:
@@ -116,24 +134,33 @@ class Cycle:
         self._length, self._limit = 0, 1
         self._key: tuple[Any, ...] | None = None
         self._clocks: Segment | None = None
-        self._sets: Sequence[ClockSet] = ()
+        self._sets = self._refusals = (0, 0)
 
     def skip(self, stop_ns: int, deadline_as: int | None) -> None:
         """After an act: if this state was there before, go as many rounds ahead as fit before the end."""
-        key = self._timekeeping.key()
-        clocks = self._timekeeping.clocks
-        if self._clocks is not None and key == self._key:
-            period_ns = clocks.true_ns - self._clocks.true_ns
-            rounds = (stop_ns - clocks.true_ns) // period_ns
-            gained_as = clocks.monotonic_as - self._clocks.monotonic_as
-            if deadline_as is not None and gained_as > 0:
-                rounds = min(rounds, (deadline_as - clocks.monotonic_as) // gained_as)
-            if rounds > 0:
-                clocks.sets.repeat(self._sets, rounds, period_ns)
-                clocks.repeat(rounds, period_ns, self._clocks)
-                self._timekeeping.shift_actors(rounds * period_ns)
+        timekeeping, clocks, since = self._timekeeping, self._timekeeping.clocks, self._clocks
+        if since is not None and clocks.error_as == since.error_as and timekeeping.key() == self._key:
+            self._repeat(since, stop_ns, deadline_as)
             return
         self._length += 1
         if self._length == self._limit:
             self._length, self._limit = 0, self._limit * 2
-            self._key, self._clocks, self._sets = key, copy.copy(clocks), tuple(clocks.sets)
+            self._key, self._clocks = timekeeping.key(), copy.copy(clocks)
+            self._sets, self._refusals = clocks.sets.mark(), clocks.refusals.mark()
+
+    def _repeat(self, since: Segment, stop_ns: int, deadline_as: int | None) -> None:
+        """Repeat what happened since the state was there before, as often as it fits."""
+        timekeeping, clocks = self._timekeeping, self._timekeeping.clocks
+        period_ns = clocks.true_ns - since.true_ns
+        rounds = (stop_ns - clocks.true_ns) // period_ns
+        gained_as = clocks.monotonic_as - since.monotonic_as
+        if deadline_as is not None and gained_as > 0:
+            rounds = min(rounds, (deadline_as - clocks.monotonic_as) // gained_as)
+        if rounds <= 0:
+            return
+        heeding = timekeeping.heeding()
+        clocks.sets.repeat(self._sets, rounds, period_ns)
+        clocks.refusals.repeat(self._refusals, rounds, period_ns)
+        clocks.repeat(rounds, period_ns, since, heard=timekeeping.service in heeding)
+        for actor in heeding:
+            actor.shift(rounds * period_ns)

@@ -15,7 +15,7 @@ HVCLOCK = "hvclock"
 RECOVERS = "hvclock_recovers"
 MARKER_LINES = (
     (
-        "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, backend=): run the test on a simulated "
+        "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, backend=, pace=): run the test on a simulated "
         "Hyper-V guest, once for each scenario named (pytest --hvclock-scenarios lists them). What is left out is "
         "taken from the next marker outwards, and then from the scenario."
     ),
@@ -37,6 +37,7 @@ class Marked:
     host: dict[str, Any] = field(default_factory=dict)
     """Settings for ``Host``."""
     backend: str | None = None
+    pace: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class MarkerSettings:
     start: Any = None
     host_zone: Any = None
     backend: Any = None
+    pace: Any = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def split(settings: dict[str, Any], scenarios: tuple[str, ...] = ()) -> Marked:
     """Sort marker settings into those of the guest, of its host, and of the run."""
     guest = dict(settings)
     host = {name: guest.pop(key) for key, name in (("start", "start"), ("host_zone", "zone")) if key in guest}
-    return Marked(scenarios, guest, host, guest.pop("backend", None))
+    return Marked(scenarios, guest, host, guest.pop("backend", None), guest.pop("pace", None))
 
 
 def _settings(marker: pytest.Mark) -> dict[str, Any]:

@@ -159,8 +159,10 @@ def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGues
     host = Host(**host_settings)
     guest_settings = {**conditions.guest, **marked.guest}
     guest = host.guest(**guest_settings)
+    pace = marked.pace or conditions.pace or settings.pace
     zone = marked.guest.get("zone")
-    on_guest = OnGuest(item, guest, Running(guest, backend, zone if isinstance(zone, str) else None), scenario)
+    running = Running(guest, backend, pace, zone if isinstance(zone, str) else None)
+    on_guest = OnGuest(item, guest, running, scenario)
     on_guest.recovers = recovers(item)
     if scenario is not None:
         item.user_properties.append(("hvclock.scenario", scenario.name))

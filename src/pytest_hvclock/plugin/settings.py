@@ -17,6 +17,7 @@ class Settings:
 
     scenario: str | None = None
     backend: str = TIME_MACHINE
+    pace: str = STEPPED
     start: str | None = None
     strike_at: int = 2
 
@@ -27,6 +28,8 @@ class Settings:
             given.append(f"--hvclock={self.scenario}")
         if self.backend != TIME_MACHINE:
             given.append(f"--hvclock-backend={self.backend}")
+        if self.pace != STEPPED:
+            given.append(f"--hvclock-pace={self.pace}")
         if self.start is not None:
             given.append(f"-o hvclock_start={self.start}")
         if self.strike_at != Settings.strike_at:
@@ -54,6 +57,13 @@ def add_options(parser: pytest.Parser) -> None:
         help=f"What puts the guest's clocks under the code being tested ({TIME_MACHINE}).",
     )
     group.addoption(
+        "--hvclock-pace",
+        dest="hvclock_pace",
+        metavar="PACE",
+        help="How true time moves: stepped, by waiting and by hvclock.advance() alone, or live, with the real clock "
+        "as well (stepped).",
+    )
+    group.addoption(
         "--hvclock-scenarios",
         dest="hvclock_scenarios",
         action="store_true",
@@ -64,6 +74,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(
         "hvclock_backend", "What puts the guest's clocks under the tests; see --hvclock-backend.", type="string"
     )
+    parser.addini("hvclock_pace", "How true time moves; see --hvclock-pace.", type="string")
     parser.addini(
         "hvclock_start",
         "True time at the start of every test, as ISO 8601 text with an offset (default: the present second).",
@@ -94,13 +105,16 @@ def read_settings(config: pytest.Config) -> Settings:
         from pytest_hvclock.running import backend_named
 
         _checked("--hvclock-backend", backend_named, backend)
+    pace = _given(config, "hvclock_pace", "hvclock_pace")
+    if pace not in (None, STEPPED, "live"):
+        raise pytest.UsageError(f"--hvclock-pace: unknown pace {pace!r}: use stepped or live")
     if start is not None:
         from pytest_hvclock.units import instant_ns
 
         _checked("hvclock_start", instant_ns, start)
     if strike_at is not None and not (strike_at.isdigit() and int(strike_at) > 0):
         raise pytest.UsageError(f"hvclock_strike_at: {strike_at!r} is not the number of a reading: write 1, 2, 3, ...")
-    return Settings(scenario, backend or TIME_MACHINE, start, int(strike_at or Settings.strike_at))
+    return Settings(scenario, backend or TIME_MACHINE, pace or STEPPED, start, int(strike_at or Settings.strike_at))
 
 
 def _given(config: pytest.Config, option: str, key: str) -> str | None:

@@ -6,10 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from importlib import import_module
 from types import ModuleType, TracebackType
-from typing import Self
 
 from pytest_hvclock.errors import ConflictError
 from pytest_hvclock.model.guest import Guest
@@ -17,12 +16,16 @@ from pytest_hvclock.running import conflicts
 from pytest_hvclock.running.backend import Backend
 from pytest_hvclock.running.counters import Counters, stays_real
 from pytest_hvclock.running.latecomers import Latecomers
+from pytest_hvclock.running.live import LiveReader
 from pytest_hvclock.running.loops import Loops
-from pytest_hvclock.running.reader import Reader, TappedReader
+from pytest_hvclock.running.reader import SteppedReader, TappedReader
 from pytest_hvclock.running.waits import Coordinator
 
 BACKENDS = {"time-machine": ("pytest_hvclock.running.time_machine", "TimeMachine")}
 """Where the backends live; one is imported only when a guest that asks for it is to run."""
+
+PACES = ("stepped", "live")
+"""How true time can move: by advance and by waiting, and only so; or with the real monotonic clock as well."""
 
 _counters = Counters()
 _running: list[Running] = []
@@ -42,9 +45,9 @@ def backend_named(name: str) -> Backend:
     return backend
 
 
-def running(guest: Guest, backend: str = "time-machine", zone: str | None = None) -> Running:
+def running(guest: Guest, backend: str = "time-machine", pace: str = "stepped") -> Running:
     """Put the code inside a ``with`` block on ``guest``; see ``Guest.running``."""
-    return Running(guest, backend, zone)
+    return Running(guest, backend, pace)
 
 
 def active_guest() -> Guest | None:
@@ -56,10 +59,6 @@ def _is_looked_at(module: str) -> bool:
     return module == "asyncio.selector_events" or stays_real(module)
 
 
-def _nothing() -> None:
-    """Undo nothing."""
-
-
 class Running(AbstractContextManager[None]):
     """One guest under one program, from entering to leaving.
 
@@ -67,32 +66,39 @@ class Running(AbstractContextManager[None]):
     between the phases of a test.
     """
 
-    def __init__(self, guest: Guest, backend: str = "time-machine", zone: str | None = None) -> None:
+    def __init__(
+        self, guest: Guest, backend: str = "time-machine", pace: str = "stepped", zone: str | None = None
+    ) -> None:
         """Prepare; nothing happens before the block is entered.
 
         Args:
             guest: whose clocks are to be read.
             backend: the engine for the wall clock.
+            pace: how true time moves, ``"stepped"`` or ``"live"``.
             zone: what to set the process's own time zone to (``TZ`` and ``tzset``); None leaves it alone.
+
+        Raises:
+            ValueError: for a backend or a pace that there is not.
         """
+        if pace not in PACES:
+            raise ValueError(f"unknown pace {pace!r}: use {' or '.join(PACES)}")
         self.guest = guest
         self._engine = backend_named(backend)
+        self._live = pace == "live"
         self._zone = zone
-        self._zone_before: str | None = None
-        self._reader: Reader | None = None
+        self._reader: SteppedReader | LiveReader | None = None
         self._coordinator: Coordinator | None = None
-        self._installed = False
-        self._unguard: Callable[[], None] = _nothing
         self._loops: Loops | None = None
-        self._latecomers = Latecomers(_is_looked_at, self._arrived)
+        self._undo = ExitStack()
+        self._installed = False
 
     def __enter__(self) -> None:
         """Enter the guest."""
         if _running:
             raise ConflictError("a guest is running in this process already: leave it before another one runs")
         conflicts.refuse_active()
-        self._reader = Reader(self.guest)
-        self._coordinator = Coordinator(self.guest)
+        self._reader = LiveReader(self.guest) if self._live else SteppedReader(self.guest)
+        self._coordinator = None if self._live else Coordinator(self.guest)
         _running.append(self)
         try:
             self.resume()
@@ -109,11 +115,8 @@ class Running(AbstractContextManager[None]):
         finally:
             if self._coordinator is not None:
                 self._coordinator.close()
+            self._reader = self._coordinator = None
             _running.clear()
-
-    def __call__(self) -> Self:
-        """Return itself, for those who keep it to enter it later."""
-        return self
 
     @property
     def installed(self) -> bool:
@@ -122,54 +125,55 @@ class Running(AbstractContextManager[None]):
 
     def resume(self) -> None:
         """Put the guest's clocks in place (again)."""
-        reader, coordinator = self._reader, self._coordinator
-        if self._installed or reader is None or coordinator is None:
+        reader = self._reader
+        if self._installed or reader is None:
             return
-        reader.refresh()
-        self._engine.install(reader.wall_ns)
-        self._installed = True
-        try:
+        with ExitStack() as undo:  # should one of these fail, those before it are undone
+            reader.refresh()
+            self._engine.install(reader.wall_ns)
+            undo.callback(self._engine.remove)
             self.guest._watch(reader.refresh)
-            _counters.coordinator, _counters.set_wall = coordinator, self._set_wall
-            _counters.install(reader, self._engine.real_time_functions())
-            coordinator.install()
-            self._loops = Loops(coordinator, lambda: self.guest.monotonic_ns)
-            if "asyncio.selector_events" in sys.modules:
-                self._loops.install()
-            self._latecomers.install()
-            self._enter_zone()
-            self._unguard = conflicts.guard()
-        except BaseException:
-            self.suspend()
-            raise
+            undo.callback(self.guest._watch, None)
+            self._install_waits(reader, undo)
+            undo.callback(_counters.remove)
+            _counters.install(reader, self._engine.real_time_functions(), self._set_wall)
+            self._enter_zone(undo)
+            undo.callback(conflicts.guard())
+            self._undo = undo.pop_all()
+            self._installed = True
 
     def suspend(self) -> None:
         """Give the real clocks back."""
-        if not self._installed:
-            return
-        self._installed = False
-        try:
-            self._latecomers.remove()
-            if self._loops is not None:
-                self._loops.remove()
-            self._unguard()
-            self._leave_zone()
-        finally:
-            try:
-                if self._coordinator is not None:
-                    self._coordinator.remove()
-                _counters.remove()
-                self.guest._watch(None)
-            finally:
-                self._engine.remove()
+        if self._installed:
+            self._installed = False
+            undo, self._undo = self._undo, ExitStack()
+            undo.close()
 
     def tap(self, tap: Callable[[str], None] | None) -> None:
         """Call ``tap`` with the name of the clock just before each reading; None ends that."""
-        self._reader = TappedReader(self.guest, tap) if tap is not None else Reader(self.guest)
-        if self._installed:
-            self.guest._watch(self._reader.refresh)
-            self._engine.redirect(self._reader.wall_ns)
-            _counters.reader = self._reader
+        if self._reader is not None and self._installed:
+            reader = TappedReader(self._reader, tap) if tap is not None else self._reader
+            self._engine.redirect(reader.wall_ns)
+            _counters.reader = reader
+
+    def _install_waits(self, reader: SteppedReader | LiveReader, undo: ExitStack) -> None:
+        """Let sleeps, waits and event loops follow the guest."""
+        coordinator = self._coordinator
+        if isinstance(reader, LiveReader):
+            reader.start()
+            undo.callback(reader.stop)
+            _counters.waits = reader
+        elif coordinator is not None:
+            coordinator.install()
+            undo.callback(coordinator.remove)
+            _counters.waits = coordinator
+        self._loops = Loops(coordinator, lambda: reader.monotonic)
+        undo.callback(self._loops.remove)
+        if "asyncio.selector_events" in sys.modules:
+            self._loops.install()
+        latecomers = Latecomers(_is_looked_at, self._arrived)
+        latecomers.install()
+        undo.callback(latecomers.remove)
 
     def _arrived(self, module: ModuleType) -> None:
         """Do to a module that was imported just now what was done to the others when the guest was entered."""
@@ -181,16 +185,19 @@ class Running(AbstractContextManager[None]):
     def _set_wall(self, wall_ns: int) -> None:
         self.guest.step(wall_ns - self.guest.wall_ns)
 
-    def _enter_zone(self) -> None:
-        if self._zone is not None and hasattr(time, "tzset"):
-            self._zone_before = os.environ.get("TZ")
-            os.environ["TZ"] = self._zone
-            time.tzset()
+    def _enter_zone(self, undo: ExitStack) -> None:
+        """Set the process's own time zone, where there is such a thing."""
+        if self._zone is None or not hasattr(time, "tzset"):
+            return
+        before = os.environ.get("TZ")
 
-    def _leave_zone(self) -> None:
-        if self._zone is not None and hasattr(time, "tzset"):
-            if self._zone_before is None:
+        def leave() -> None:
+            if before is None:
                 os.environ.pop("TZ", None)
             else:
-                os.environ["TZ"] = self._zone_before
+                os.environ["TZ"] = before
             time.tzset()
+
+        undo.callback(leave)
+        os.environ["TZ"] = self._zone
+        time.tzset()

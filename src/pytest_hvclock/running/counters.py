@@ -21,6 +21,7 @@ from pytest_hvclock.running.references import Function, References
 from pytest_hvclock.units import NS_PER_S
 
 if TYPE_CHECKING:
+    from pytest_hvclock.running.live import LiveReader
     from pytest_hvclock.running.reader import Reader
     from pytest_hvclock.running.waits import Coordinator
 
@@ -53,8 +54,8 @@ class Counters:
     def __init__(self) -> None:
         """Remember the real functions; nothing is replaced yet."""
         self.reader: Reader | None = None
-        self.coordinator: Coordinator | None = None
-        self.set_wall: Callable[[int], None] | None = None
+        self.waits: Coordinator | LiveReader | None = None
+        self._set_wall: Callable[[int], None] | None = None
         self._undo: list[Callable[[], None]] = []
         names = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep", "ctime", "asctime")
         optional = ("clock_gettime", "clock_gettime_ns", "clock_settime", "clock_settime_ns")
@@ -125,16 +126,16 @@ class Counters:
 
     def sleep(self, seconds: float, /) -> None:
         """Sleep on the guest's clock, if the caller is one of the guest's threads."""
-        coordinator = self.coordinator
-        if coordinator is not None and get_ident() in coordinator.threads:
-            coordinator.sleep(seconds)
+        waits = self.waits
+        if waits is not None and waits.owns(get_ident()):
+            waits.sleep(seconds)
         else:
             self._sleep(seconds)
 
     def _monotonic_of_thread(self) -> float:
         """Read the guest's clock in a thread of the guest, and the real one in any other."""
-        coordinator = self.coordinator
-        if coordinator is None or get_ident() in coordinator.threads:
+        waits = self.waits
+        if waits is None or waits.owns(get_ident()):
             return self.monotonic()
         return float(self._real["monotonic"]())
 
@@ -149,18 +150,21 @@ class Counters:
         return value + offset_ns
 
     def _settime(self, name: str, clk_id: int, value: float, wall_ns: int) -> None:
-        if self.set_wall is None:
+        if self._set_wall is None:
             self._real[name](clk_id, value)
         elif clk_id == time.CLOCK_REALTIME:
-            self.set_wall(wall_ns)
+            self._set_wall(wall_ns)
         else:
             raise OSError(22, "Invalid argument")
 
     # --------------------------------------------------------------------------------- putting it in place
 
-    def install(self, reader: Reader, real_wall: dict[str, Function]) -> None:
-        """Let the program read ``reader``; ``real_wall`` reads the real wall clock, for those who stay real."""
-        self.reader = reader
+    def install(self, reader: Reader, real_wall: dict[str, Function], set_wall: Callable[[int], None]) -> None:
+        """Let the program read ``reader``, and set the guest's wall clock by ``set_wall``.
+
+        ``real_wall`` are the functions that read the real wall clock, for those who stay real.
+        """
+        self.reader, self._set_wall = reader, set_wall
         self._undo = self._references.replace(self._replacement)
         self._keep_real(real_wall)
 
@@ -170,7 +174,7 @@ class Counters:
         for put_back in reversed(undo):
             put_back()
         self._release_latecomers()
-        self.reader = self.coordinator = self.set_wall = None
+        self.reader = self.waits = self._set_wall = None
 
     def _replacement(self, module: str, function: Function) -> Function | None:
         """Return what stands for a real function in a module, or None if the module keeps it."""

@@ -34,8 +34,8 @@ _carried: weakref.WeakSet[Any] = weakref.WeakSet()
 class Loops:
     """The event loops of one guest, from ``install`` to ``remove``."""
 
-    def __init__(self, coordinator: Coordinator, guest_ns: Callable[[], int]) -> None:
-        """Count on ``guest_ns``, the guest's CLOCK_MONOTONIC in nanoseconds."""
+    def __init__(self, coordinator: Coordinator | None, guest_ns: Callable[[], int]) -> None:
+        """Count on ``guest_ns``, the guest's CLOCK_MONOTONIC in nanoseconds; without a coordinator, wait for real."""
         self._coordinator = coordinator
         self._guest_ns = guest_ns
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -66,7 +66,8 @@ class Loops:
         def run_once(loop: Any) -> None:
             if self._mine() and not isinstance(loop._selector, IdleSelector):
                 self._offset_ns(loop)
-                loop._selector = IdleSelector(loop._selector, loop, self._coordinator)
+                if self._coordinator is not None:
+                    loop._selector = IdleSelector(loop._selector, loop, self._coordinator)
             real_run_once(loop)
 
         def write_to_self(loop: Any) -> None:
@@ -102,7 +103,7 @@ class Loops:
         self._undo.append(lambda: setattr(kind, name, before))
 
     def _mine(self) -> bool:
-        return get_ident() in self._coordinator.threads
+        return self._coordinator is None or self._coordinator.owns(get_ident())
 
     def _offset_ns(self, loop: Any) -> int:
         """Return how far a loop's clock is ahead of the guest's; one that was there before goes on where it was."""

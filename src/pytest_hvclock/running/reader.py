@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from pytest_hvclock.model.guest import Guest, State
 from pytest_hvclock.units import AS_PER_NS
 
 
-class Reader:
-    """The present readings of one guest.
+class Reader(Protocol):
+    """The present readings of one guest, in nanoseconds."""
 
-    In stepped pace clocks move only by verbs and waits, and whatever moves them refreshes this object. So a reading
-    is one attribute, complete or not there at all, from any number of threads.
+    @property
+    def wall(self) -> int:
+        """The wall clock."""
+
+    @property
+    def monotonic(self) -> int:
+        """CLOCK_MONOTONIC."""
+
+    @property
+    def raw(self) -> int:
+        """CLOCK_MONOTONIC_RAW."""
+
+    @property
+    def boottime(self) -> int:
+        """CLOCK_BOOTTIME."""
+
+    def wall_ns(self) -> int:
+        """Read the wall clock: what an engine calls in place of the real one."""
+
+    def refresh(self) -> None:
+        """Look at the guest again: something may have moved a clock."""
+
+
+class SteppedReader:
+    """The readings of a guest in stepped pace.
+
+    There clocks move only by verbs and waits, and whatever moves them refreshes this object. So a reading is one
+    attribute, complete or not there at all, from any number of threads.
     """
 
     __slots__ = ("_guest", "boottime", "monotonic", "raw", "wall")
@@ -29,31 +56,54 @@ class Reader:
         if guest.state is State.OFF:
             return
         clocks = guest._read()
-        self.wall = clocks.wall_as // AS_PER_NS
-        self.monotonic = clocks.monotonic_as // AS_PER_NS
+        self.wall = clocks.wall_ns
+        self.monotonic = clocks.monotonic_ns
         self.raw = clocks.raw_as // AS_PER_NS
         self.boottime = (clocks.monotonic_as + clocks.asleep_as) // AS_PER_NS
 
     def wall_ns(self) -> int:
-        """Read the wall clock: what an engine calls in place of the real one."""
+        """Read the wall clock."""
         return self.wall
 
 
-class TappedReader(Reader):
-    """A reader that tells somebody of every reading, just before it is taken."""
+class TappedReader:
+    """Reads through another reader, and tells somebody of every reading just before it is taken."""
 
-    __slots__ = ("_tap",)
+    __slots__ = ("_reader", "_tap")
 
-    def __init__(self, guest: Guest, tap: Callable[[str], None]) -> None:
+    def __init__(self, reader: Reader, tap: Callable[[str], None]) -> None:
         """Tell ``tap`` the name of the clock that is about to be read."""
+        self._reader = reader
         self._tap = tap
-        super().__init__(guest)
 
-    def __getattribute__(self, name: str) -> object:
-        """Announce the readings, and only those."""
-        if name in _CLOCKS:
-            object.__getattribute__(self, "_tap")(name)
-        return object.__getattribute__(self, name)
+    @property
+    def wall(self) -> int:
+        """Announce and read the wall clock."""
+        self._tap("wall")
+        return self._reader.wall
 
+    @property
+    def monotonic(self) -> int:
+        """Announce and read CLOCK_MONOTONIC."""
+        self._tap("monotonic")
+        return self._reader.monotonic
 
-_CLOCKS = frozenset(("boottime", "monotonic", "raw", "wall"))
+    @property
+    def raw(self) -> int:
+        """Announce and read CLOCK_MONOTONIC_RAW."""
+        self._tap("raw")
+        return self._reader.raw
+
+    @property
+    def boottime(self) -> int:
+        """Announce and read CLOCK_BOOTTIME."""
+        self._tap("boottime")
+        return self._reader.boottime
+
+    def wall_ns(self) -> int:
+        """Announce and read the wall clock."""
+        return self.wall
+
+    def refresh(self) -> None:
+        """Refresh what lies below."""
+        self._reader.refresh()

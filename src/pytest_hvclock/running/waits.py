@@ -107,6 +107,10 @@ class Coordinator:
 
     # ------------------------------------------------------------------------------------------- waiting
 
+    def owns(self, thread: int) -> bool:
+        """Whether this is the identifier of one of the guest's threads."""
+        return thread in self.threads
+
     def sleep(self, seconds: float) -> None:
         """Sleep for so many seconds of the guest's monotonic clock."""
         duration_ns = nanoseconds(seconds)
