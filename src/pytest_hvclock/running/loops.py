@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 IO_GRACE_S = 0.02
 """How long, in real seconds, sockets and pipes are given before an idle loop lets time pass; again after each event."""
 
+Method = Callable[..., Any]
+
 _OFFSET = "_hvclock_offset_ns"
 """Where a loop keeps how far its clock is ahead of the monotonic clock that it is counted on."""
 
@@ -47,44 +49,46 @@ class Loops:
         from asyncio import base_events, selector_events
 
         base: Any = base_events.BaseEventLoop
-        selector: Any = selector_events.BaseSelectorEventLoop
-        real_init, real_time, real_run_once = base.__init__, base.time, base._run_once
-        real_wake = selector._write_to_self
         self._ahead_ns = real_monotonic_ns() - self._guest_ns()
+        for loop in list(_carried):
+            self._offset_ns(loop)
+        self._replace(base, "__init__", self._making)
+        self._replace(base, "time", self._timing)
+        self._replace(base, "_run_once", self._running_once)
+        self._replace(selector_events.BaseSelectorEventLoop, "_write_to_self", _waking)
+
+    def _making(self, real: Method) -> Method:
+        """Note the loops that are made on the guest: their clock is the guest's."""
 
         def init(loop: BaseEventLoop, *args: Any, **kwargs: Any) -> None:
             if self._mine():
                 setattr(loop, _OFFSET, 0)
                 self._known.add(loop)
-            real_init(loop, *args, **kwargs)
+            real(loop, *args, **kwargs)
+
+        return init
+
+    def _timing(self, real: Method) -> Method:
+        """Count a loop's time on the guest."""
 
         def time(loop: BaseEventLoop) -> float:
             if not self._mine():
-                return float(real_time(loop))
+                return float(real(loop))
             return (self._guest_ns() + self._offset_ns(loop)) / NS_PER_S
+
+        return time
+
+    def _running_once(self, real: Method) -> Method:
+        """Let a loop that runs on the guest be idle there."""
 
         def run_once(loop: Any) -> None:
             if self._mine() and not isinstance(loop._selector, IdleSelector):
                 self._offset_ns(loop)
                 if self._coordinator is not None:
                     loop._selector = IdleSelector(loop._selector, loop, self._coordinator)
-            real_run_once(loop)
+            real(loop)
 
-        def write_to_self(loop: Any) -> None:
-            real_wake(loop)
-            chosen = loop._selector
-            if isinstance(chosen, IdleSelector):
-                chosen.wake()
-
-        for loop in list(_carried):
-            self._offset_ns(loop)
-        for kind, name, new in (
-            (base, "__init__", init),
-            (base, "time", time),
-            (base, "_run_once", run_once),
-            (selector, "_write_to_self", write_to_self),
-        ):
-            self._replace(kind, name, new)
+        return run_once
 
     def remove(self) -> None:
         """Let every loop go on for real, from the time that it has reached."""
@@ -97,9 +101,10 @@ class Loops:
                 _count_for_real(loop, self._guest_ns() + getattr(loop, _OFFSET))
         self._known.clear()
 
-    def _replace(self, kind: Any, name: str, new: Callable[..., Any]) -> None:
+    def _replace(self, kind: Any, name: str, make: Callable[[Method], Method]) -> None:
+        """Put what ``make`` makes of a method in its place."""
         before = vars(kind)[name]
-        setattr(kind, name, new)
+        setattr(kind, name, make(before))
         self._undo.append(lambda: setattr(kind, name, before))
 
     def _mine(self) -> bool:
@@ -115,6 +120,17 @@ class Loops:
             self._known.add(loop)
         offset_ns: int = getattr(loop, _OFFSET)
         return offset_ns
+
+
+def _waking(real: Method) -> Method:
+    """Let an idle loop run as soon as another thread has given it something to do."""
+
+    def write_to_self(loop: Any) -> None:
+        real(loop)
+        if isinstance(loop._selector, IdleSelector):
+            loop._selector.wake()
+
+    return write_to_self
 
 
 class IdleSelector:

@@ -61,7 +61,9 @@ class References:
         return places
 
 
-def _places_in(holder: Any, owners: list[Any], wanted: dict[int, Function]) -> list[tuple[str, Function, Setter]]:
+def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
+    holder: Any, owners: list[Any], wanted: dict[int, Function]
+) -> list[tuple[str, Function, Setter]]:
     """Return the places in one object that refers to a wanted function."""
     if isinstance(holder, dict):
         return _places_in_namespace(holder, owners, wanted)

@@ -203,40 +203,60 @@ class Coordinator:
 
         ``force`` says that those counted as running have been found waiting for something unseen.
         """
-        while True:
-            with self._mutex:
-                if self._driver is not None or self.closed or self.suspended or (self._running and not force):
-                    return
-                timed = [waiter for waiter in self._waiting if waiter.deadline_ns is not None]
-                earliest = min(timed, key=lambda waiter: (waiter.deadline_ns, waiter.order), default=None)
-                if earliest is None and not self._waiting:
-                    return
-                planned_ns = self._guest.host._next_planned_ns()
-                if earliest is None and planned_ns is None:
-                    outside = any(waiter.look is not None for waiter in self._waiting)
-                    if outside or force or self._strangers() > 0:
-                        return
-                self._driver = get_ident()
+        while self._take_the_wheel(force=force):
+            earliest = self._earliest()
             try:
-                if earliest is not None and earliest.deadline_ns is not None:
-                    self._guest._pass_until(earliest.deadline_ns)
-                elif planned_ns is not None:
-                    self._guest.host._advance_to(planned_ns)
-                else:
-                    raise StuckError(self._describe())
+                self._pass_time(earliest)
             except BaseException as failure:  # noqa: BLE001  (it goes to the thread that it interrupts)
+                self._driver = None
                 self._fail(failure)
                 return
-            finally:
-                self._driver = None
-            with self._mutex:
-                if earliest is not None and earliest.waiting and earliest.deadline_ns is not None:
-                    if self._guest_monotonic_ns() < earliest.deadline_ns:
-                        continue
-                    self._release(earliest)
-                    return
-                if force:
-                    return
+            self._driver = None
+            if self._arrived(earliest) or force:
+                return
+
+    def _take_the_wheel(self, *, force: bool) -> bool:
+        """Become the one thread that lets time pass, if time is to pass."""
+        with self._mutex:
+            if self._driver is not None or self.closed or self.suspended or (self._running and not force):
+                return False
+            if not self._waiting:
+                return False
+            if self._earliest() is None and self._guest.host._next_planned_ns() is None:
+                outside = any(waiter.look is not None for waiter in self._waiting)
+                if outside or force or self._strangers() > 0:
+                    return False
+            self._driver = get_ident()
+            return True
+
+    def _earliest(self) -> Waiter | None:
+        """Return the waiter whose deadline comes first."""
+        timed = [waiter for waiter in self._waiting if waiter.deadline_ns is not None]
+        return min(timed, key=lambda waiter: (waiter.deadline_ns, waiter.order), default=None)
+
+    def _pass_time(self, earliest: Waiter | None) -> None:
+        """Let true time pass to a deadline, or to the next planned action if that comes first.
+
+        Raises:
+            StuckError: if there is neither.
+        """
+        planned_ns = self._guest.host._next_planned_ns()
+        if earliest is not None and earliest.deadline_ns is not None:
+            self._guest._pass_until(earliest.deadline_ns)
+        elif planned_ns is not None:
+            self._guest.host._advance_to(planned_ns)
+        else:
+            raise StuckError(self._describe())
+
+    def _arrived(self, earliest: Waiter | None) -> bool:
+        """Wake a waiter whose deadline has been reached; returns whether it was."""
+        with self._mutex:
+            if earliest is None or not earliest.waiting or earliest.deadline_ns is None:
+                return False
+            if self._guest_monotonic_ns() < earliest.deadline_ns:
+                return False
+            self._release(earliest)
+            return True
 
     def _fail(self, failure: BaseException) -> None:
         """Let an exception come out of the wait that it interrupted: the owner's if it waits, else the caller's."""
