@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -167,16 +168,35 @@ SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _CATAL
 
 
 def scenario_named(name: str) -> Scenario:
-    """Return a scenario of the catalogue.
+    """Return a scenario of the catalogue, or several joined by a plus as one.
 
     Raises:
-        ValueError: for a name that is not in it, with what may have been meant.
+        ValueError: for a name that is not in it, with what may have been meant, and for two that want the same
+            setting to be different.
     """
     if name in SCENARIOS:
         return SCENARIOS[name]
+    if isinstance(name, str) and "+" in name:
+        return functools.reduce(_composed, [scenario_named(part.strip()) for part in name.split("+")])
     close = difflib.get_close_matches(str(name), SCENARIOS, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "pytest --hvclock-scenarios lists them"
     raise ValueError(f"unknown scenario {name!r}: {hint}")
+
+
+def _composed(first: Scenario, second: Scenario) -> Scenario:
+    """Return the scenario in which both happen, one after the other, under the conditions of both."""
+    for setting in first.settings.keys() & second.settings.keys():
+        if first.settings[setting] != second.settings[setting]:
+            raise ValueError(f"{first.name} and {second.name} do not go together: both have a {setting} of their own")
+    return Scenario(
+        name=f"{first.name}+{second.name}",
+        summary=f"{first.summary} {second.summary}",
+        effect=f"{first.effect} {second.effect}",
+        source=f"{first.source}; {second.source}",
+        settings={**first.settings, **second.settings},
+        before=first.before + second.before,
+        anomalies=first.anomalies + second.anomalies,
+    )
 
 
 def catalogue() -> str:

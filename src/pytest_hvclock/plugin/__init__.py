@@ -6,6 +6,7 @@ imported, when the first test that does has been collected.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,29 @@ PHASES = "hvclock-phases"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and ini keys."""
     add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks by which others add scenarios and disciplines."""
+    from pytest_hvclock.plugin import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Take what a plugin or a conftest adds to the kit, as soon as it is there."""
+    if hasattr(plugin, "pytest_hvclock_scenarios") or hasattr(plugin, "pytest_hvclock_disciplines"):
+        from pytest_hvclock.plugin.extensions import extend
+
+        extend(plugin, manager)
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind of what others have added, for the next run in this process."""
+    if "pytest_hvclock.plugin.extensions" in sys.modules:
+        from pytest_hvclock.plugin.extensions import retract
+
+        retract()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,22 @@
+"""The hooks that a conftest or another plugin may implement to add to the kit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_hvclock.disciplines.base import Discipline
+    from pytest_hvclock.scenarios import Scenario
+
+
+@pytest.hookspec
+def pytest_hvclock_scenarios() -> Sequence[Scenario]:  # type: ignore[empty-body]
+    """Return scenarios to be used by their names, beside those of the catalogue."""
+
+
+@pytest.hookspec
+def pytest_hvclock_disciplines() -> Mapping[str, Callable[[], Sequence[Discipline]]]:  # type: ignore[empty-body]
+    """Return disciplines by the names under which ``timesync`` finds them; each is made anew for every guest."""
