@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_hvclock.plugin.markers import HVCLOCK, MARKER_LINES, RECOVERS, scenarios_of
 from pytest_hvclock.plugin.settings import SETTINGS, add_options, read_settings
+from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, scenarios_of
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest

@@ -8,23 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
+
 if TYPE_CHECKING:
     from pytest_hvclock.units import Duration
-
-HVCLOCK = "hvclock"
-RECOVERS = "hvclock_recovers"
-MARKER_LINES = (
-    (
-        "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, backend=, pace=): run the test on a "
-        "simulated Hyper-V guest, once for each scenario named (pytest --hvclock-scenarios lists them). What is left "
-        "out is taken from the next marker outwards, and then from the scenario."
-    ),
-    (
-        "hvclock_recovers(probe, *, within, hold=None, every=None): after the strike and the correction that it "
-        "brings, the probe (a fixture that returns a callable, by name, or a callable) must hold within this much "
-        "true time, and go on holding as long again, or for `hold`."
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -70,14 +57,6 @@ class Recovers:
     def name(self) -> str:
         """What to call the probe in a message."""
         return self.probe if isinstance(self.probe, str) else getattr(self.probe, "__name__", repr(self.probe))
-
-
-def scenarios_of(node: pytest.Item | Any) -> tuple[str, ...]:
-    """Return the scenarios that the closest marker with any names, unchecked."""
-    for marker in node.iter_markers(HVCLOCK):
-        if marker.args:
-            return tuple(marker.args)
-    return ()
 
 
 def merged(item: pytest.Item) -> Marked:

@@ -1,0 +1,30 @@
+"""The markers' names and their help, apart from their meaning: all that a run without a guest needs of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+HVCLOCK = "hvclock"
+RECOVERS = "hvclock_recovers"
+MARKER_LINES = (
+    (
+        "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, backend=, pace=): run the test on a "
+        "simulated Hyper-V guest, once for each scenario named (pytest --hvclock-scenarios lists them). What is left "
+        "out is taken from the next marker outwards, and then from the scenario."
+    ),
+    (
+        "hvclock_recovers(probe, *, within, hold=None, every=None): after the strike and the correction that it "
+        "brings, the probe (a fixture that returns a callable, by name, or a callable) must hold within this much "
+        "true time, and go on holding as long again, or for `hold`."
+    ),
+)
+
+
+def scenarios_of(node: pytest.Item | Any) -> tuple[str, ...]:
+    """Return the scenarios that the closest marker with any names, unchecked."""
+    for marker in node.iter_markers(HVCLOCK):
+        if marker.args:
+            return tuple(marker.args)
+    return ()
