@@ -11,7 +11,7 @@ from pytest_hvclock.clocks.segment import Segment
 
 @dataclass
 class Actor:
-    """Something that acts on a guest's clocks at known instants: the time sync service, a daemon.
+    """Something that acts on a guest's clocks at known instants: the time sync service, a daemon, a wandering drift.
 
     Subclasses are dataclasses of parameters and state. A field whose name ends ``_at_ns`` holds an instant of true
     time (or None); everything else is plain comparable data. That is how an actor can be copied with a saved guest,

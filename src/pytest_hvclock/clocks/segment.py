@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pytest_hvclock.clocks.sets import ClockSets
-from pytest_hvclock.units import AS_PER_NS, NS_PER_TICK, PPB
+from pytest_hvclock.units import AS_PER_NS, NS_PER_S, NS_PER_TICK, PPB
+
+STALE_SAMPLE_NS = 600 * NS_PER_S
+"""Age from which ``/dev/ptp_hyperv`` refuses to answer, in reference time (``hv_util.c``, ``HV_TIMESYNC_STALE``)."""
 
 
 class HostSample(NamedTuple):
@@ -43,8 +46,22 @@ class Segment:
     slews_monotonic: bool = True
     counting: bool = True
     """Whether any virtual processor runs: the reference counter, and every clock made from it, stops when none does."""
+    granularity_ns: int = 1
+    """The wall clock and MONOTONIC are *read* in whole multiples of this: 15.625 ms through Windows' tick counts."""
     sample: HostSample | None = None
     sets: ClockSets = field(default_factory=ClockSets)
+    refusals: ClockSets = field(default_factory=ClockSets)
+    """The sets that W32Time has declined as too large, and only logged."""
+
+    @property
+    def wall_ns(self) -> int:
+        """What a reader of the wall clock gets, in nanoseconds."""
+        return self.wall_as // AS_PER_NS // self.granularity_ns * self.granularity_ns
+
+    @property
+    def monotonic_ns(self) -> int:
+        """What a reader of MONOTONIC gets, in nanoseconds."""
+        return self.monotonic_as // AS_PER_NS // self.granularity_ns * self.granularity_ns
 
     @property
     def wall_rate(self) -> int:
@@ -85,17 +102,18 @@ class Segment:
             self.raw_as += elapsed * self.raw_rate
             self.reference_ns += elapsed
 
-    def repeat(self, times: int, period_ns: int, since: Segment) -> None:
+    def repeat(self, times: int, period_ns: int, since: Segment, *, heard: bool) -> None:
         """Translate the segment by ``times`` periods, each of which does what happened since ``since``.
 
-        The caller has found that the guest's whole state, error included, came back after ``period_ns``.
+        The caller has found that the guest's whole state, error included, came back after ``period_ns``; ``heard`` if
+        that goes for the newest host sample as well.
         """
         self.true_ns += times * period_ns
         self.wall_as += times * period_ns * AS_PER_NS
         self.monotonic_as += times * (self.monotonic_as - since.monotonic_as)
         self.raw_as += times * (self.raw_as - since.raw_as)
         self.reference_ns += times * (gained := self.reference_ns - since.reference_ns)
-        if self.sample is not None:
+        if heard and self.sample is not None:
             self.sample = HostSample(self.sample.host_ns + times * period_ns, self.sample.reference_ns + times * gained)
 
     def when_monotonic(self, deadline_as: int) -> int | None:
@@ -118,8 +136,18 @@ class Segment:
         """
         self.correction_ppb = max(correction_ppb, -PPB - self.drift_ppb)
 
-    def rate_key(self) -> tuple[int, ...]:
-        """What decides how the clocks go on, apart from where they are."""
-        sample = self.sample
-        heard = (self.true_ns - sample.host_ns, self.reference_ns - sample.reference_ns) if sample else ()
-        return (self.error_as, self.drift_ppb, self.correction_ppb, *heard)
+    def drift(self, drift_ppb: int) -> None:
+        """Let the clocksource run at another rate; a correction in hand stays, unless the wall clock would go back."""
+        self.drift_ppb = drift_ppb
+        self.slew(self.correction_ppb)
+
+    def heard(self) -> tuple[int, int] | None:
+        """Return how far the newest host sample, gone on from, is behind true time, and how old it is.
+
+        Both in nanoseconds, the age in reference time; None before the first sample. The first number is what
+        ``/dev/ptp_hyperv`` gets wrong.
+        """
+        if self.sample is None:
+            return None
+        age_ns = self.reference_ns - self.sample.reference_ns
+        return self.true_ns - self.sample.host_ns - age_ns, age_ns

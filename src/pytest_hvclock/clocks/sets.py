@@ -45,6 +45,10 @@ class ClockSet:
         return f"{iso(self.at_ns)} {self.by} set the wall clock {moved}{again}"
 
 
+Mark = tuple[int, int]
+"""A moment in a log: how many entries it had, and how often the last of them had happened."""
+
+
 class ClockSets(Sequence[ClockSet]):
     """The sets of one guest's wall clock, oldest first; repetition is kept as such, so the log stays small."""
 
@@ -96,12 +100,17 @@ class ClockSets(Sequence[ClockSet]):
                 return
         self._entries.append(new)
 
-    def repeat(self, before: Sequence[ClockSet], times: int, every_ns: int) -> None:
-        """Record that what was logged since ``before`` happened ``times`` more times, ``every_ns`` apart."""
-        block = self._entries[len(before) :]
-        grown = self._entries[len(before) - 1] if before else None
-        if grown is not None and grown.times > before[-1].times:
-            more = grown.times - before[-1].times
+    def mark(self) -> Mark:
+        """Return this moment in the log, to tell ``repeat`` later what was logged since."""
+        return len(self._entries), self._entries[-1].times if self._entries else 0
+
+    def repeat(self, since: Mark, times: int, every_ns: int) -> None:
+        """Record that what was logged since a moment happened ``times`` more times, ``every_ns`` apart."""
+        length, last_times = since
+        block = self._entries[length:]
+        grown = self._entries[length - 1] if length else None
+        if grown is not None and grown.times > last_times:
+            more = grown.times - last_times
             if not block and more * grown.every_ns == every_ns:
                 self._entries[-1] = replace(grown, times=grown.times + times * more)
                 return

@@ -20,8 +20,14 @@ class Discipline(Actor):
     """How a guest keeps time. Fields with ``init=True`` are settings, the others are state that begins at power-on."""
 
     name: ClassVar[str]
+    os: ClassVar[str] = "linux"
+    """The operating system that it belongs to, as ``Host.guest`` names it."""
     listens: ClassVar[bool] = True
     """Whether this is the guest's end of the host's time sync service; if nothing listens, no channel is opened."""
+    beside_driver: ClassVar[bool] = False
+    """Whether this daemon runs beside the Linux driver, if no other driver is named (Linux always loads it)."""
+    newest_protocol: ClassVar[int] = 4
+    """The newest protocol version that the guest's driver speaks: 1, 3 or 4."""
 
     @property
     def due_ns(self) -> int | None:
@@ -36,6 +42,10 @@ class Discipline(Actor):
 
     def quiet(self) -> Quiet | None:
         """Return the errors at which a SAMPLE changes nothing at all, or None if every one must be looked at."""
+        return None
+
+    def deaf_until_ns(self) -> int | None:
+        """Return the true time before which no SAMPLE is even looked at, or None."""
         return None
 
     def fresh(self) -> Self:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from pytest_hvclock.clocks.actor import Actor
 from pytest_hvclock.clocks.message import Flag, Message
-from pytest_hvclock.clocks.segment import HostSample, Segment
-from pytest_hvclock.disciplines.base import Discipline
+from pytest_hvclock.clocks.segment import STALE_SAMPLE_NS, HostSample, Segment
+from pytest_hvclock.disciplines.base import ALWAYS_QUIET, Discipline
 from pytest_hvclock.units import AS_PER_NS, NS_PER_MS, NS_PER_S, PPB
 
 
@@ -35,9 +35,47 @@ class Service(Actor):
     flag: Flag = field(default=Flag.SAMPLE, init=False)
 
     @property
+    def interval_ns(self) -> int:
+        """From the arrival of one message to that of the next."""
+        return self.response_ns + self.period_ns + self.delay_ns
+
+    @property
+    def wrong_by_ns(self) -> int:
+        """How far behind true time a guest is that believes a message: the host's error, and an unseen delay."""
+        return (self.delay_ns if self.version < 4 else 0) - self.host_error_ns
+
+    @property
+    def unheeded(self) -> bool:
+        """Whether nothing that is sent on this open channel can change a clock, whatever it says.
+
+        The messages then do no more than keep the guest's newest host sample fresh, so that it never gets old enough
+        to be refused.
+        """
+        return (
+            self.flag is Flag.SAMPLE
+            and self.next_at_ns is not None
+            and self.driver.quiet() == ALWAYS_QUIET
+            and self.interval_ns < STALE_SAMPLE_NS
+        )
+
+    @property
     def due_ns(self) -> int | None:
-        """When the next message arrives, or None while the channel is closed."""
-        return self.next_at_ns
+        """When the next message arrives that the guest may heed, or None while there is none."""
+        if self.unheeded:
+            return None
+        first_ns, deaf_ns = self.next_at_ns, self.driver.deaf_until_ns()
+        if first_ns is None or deaf_ns is None or deaf_ns <= first_ns or self.flag is Flag.SYNC:
+            return first_ns
+        return first_ns - (first_ns - deaf_ns) // self.interval_ns * self.interval_ns
+
+    def catch_up(self, clocks: Segment, now_ns: int) -> None:
+        """Deliver the messages up to ``now_ns`` that the guest takes no notice of; ``due_ns`` has left them out."""
+        first_ns = self.next_at_ns
+        if first_ns is None or first_ns > now_ns or self.due_ns == first_ns:
+            return
+        due_ns = self.due_ns
+        last_ns = now_ns if due_ns is None else min(now_ns, due_ns - 1)
+        self._sent(clocks, first_ns + (last_ns - first_ns) // self.interval_ns * self.interval_ns)
 
     def open(self, now_ns: int, after_ns: int) -> None:
         """Open a channel, whatever there was before: SYNC arrives ``after_ns`` later."""
@@ -60,9 +98,9 @@ class Service(Actor):
         quiet = self.driver.quiet()
         if self.flag is not Flag.SAMPLE or quiet is None or self.next_at_ns is None or self.next_at_ns > last_ns:
             return False
-        first_ns, interval_ns = self.next_at_ns, self.response_ns + self.period_ns
+        first_ns, interval_ns = self.next_at_ns, self.interval_ns
         count = (last_ns - first_ns) // interval_ns + 1
-        host_as = (first_ns + self.host_error_ns - (self.delay_ns if self.version < 4 else 0)) * AS_PER_NS
+        host_as = (first_ns - self.wrong_by_ns) * AS_PER_NS
         error_as = clocks.wall_as + (first_ns - clocks.true_ns) * clocks.wall_rate - host_as
         gain_as = (clocks.wall_rate - PPB) * interval_ns
         lowest, highest = quiet
@@ -85,5 +123,5 @@ class Service(Actor):
         sample = self._sampled(clocks, arrival_ns)
         late_ns = self.delay_ns if self.version < 4 else 0  # without a reference time, counting starts on arrival
         clocks.sample = HostSample(sample.host_ns, sample.reference_ns + late_ns)
-        self.next_at_ns = arrival_ns + self.response_ns + self.period_ns + self.delay_ns
+        self.next_at_ns = arrival_ns + self.interval_ns
         self.flag = Flag.SAMPLE
