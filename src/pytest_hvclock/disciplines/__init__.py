@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
 
 from pytest_hvclock.disciplines.base import Discipline
-from pytest_hvclock.disciplines.linux import Linux, LinuxImplicit
+from pytest_hvclock.disciplines.chrony import Chrony
+from pytest_hvclock.disciplines.freebsd import FreeBsd
+from pytest_hvclock.disciplines.linux import Linux, Linux410, LinuxImplicit, LinuxLegacy
 from pytest_hvclock.disciplines.ntp import Ntp
+from pytest_hvclock.disciplines.timesyncd import Timesyncd
+from pytest_hvclock.disciplines.w32time import PROFILES, W32Time
 from pytest_hvclock.disciplines.windows import Windows
 
 Timesync = str | Discipline | Sequence[str | Discipline]
@@ -14,10 +20,22 @@ Timesync = str | Discipline | Sequence[str | Discipline]
 
 OFF = "off"
 PARTIAL = "partial"
+
+
+def _w32time(**settings: Any) -> list[Discipline]:
+    return [W32Time(**settings)]
+
+
 DISCIPLINES: dict[str, Callable[[], Sequence[Discipline]]] = {
     "linux": lambda: [Linux()],
     "linux-implicit": lambda: [LinuxImplicit()],
+    "linux-legacy": lambda: [LinuxLegacy()],
+    "linux-4.10": lambda: [Linux410()],
+    "freebsd": lambda: [FreeBsd()],
     "windows": lambda: [Windows()],
+    **{name: partial(_w32time, **settings) for name, settings in PROFILES.items()},
+    "chrony": lambda: [Chrony()],
+    "timesyncd": lambda: [Timesyncd()],
     "ntp": lambda: [Ntp()],
 }
 """What each name stands for. ``off`` is no discipline at all; ``partial`` depends on the operating system."""
@@ -25,6 +43,8 @@ DISCIPLINES: dict[str, Callable[[], Sequence[Discipline]]] = {
 
 def disciplines(timesync: Timesync, os: str) -> list[Discipline]:
     """Return the disciplines that ``timesync`` names on a guest running ``os``, each in its power-on state.
+
+    ``chrony`` and ``timesyncd`` bring the Linux driver along, unless another driver or ``off`` is named with them.
 
     Raises:
         ValueError: for a name that nobody has registered, and for two that both answer the host's messages.
@@ -45,11 +65,18 @@ def disciplines(timesync: Timesync, os: str) -> list[Discipline]:
             if not any(type(discipline) is type(other) for other in found):
                 found.append(discipline)
     listening = [discipline.name for discipline in found if discipline.listens]
+    if not listening and OFF not in parts and any(discipline.beside_driver for discipline in found):
+        found.insert(0, Linux())
     if len(listening) > 1:
         raise ValueError(
             f"timesync={timesync!r}: {' and '.join(listening)} would both answer the host; keep one of them"
         )
     return found
+
+
+def os_of(timesync: Timesync) -> Literal["linux", "windows"]:
+    """Return the operating system that ``timesync`` belongs to; what belongs to neither is taken for Linux."""
+    return "windows" if any(discipline.os == "windows" for discipline in disciplines(timesync, "linux")) else "linux"
 
 
 def _named(name: str, os: str) -> Sequence[Discipline]:

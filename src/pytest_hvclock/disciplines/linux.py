@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pytest_hvclock.clocks.message import Flag, Message
@@ -21,6 +22,16 @@ class Linux(Discipline):
         """Set the clock on SYNC."""
         if message.flag is Flag.SYNC:
             set_to_host(clocks, message)
+
+    def drain(self, clocks: Segment, messages: Sequence[Message]) -> None:
+        """Take several messages out of the ring at once: the newest one's time counts, and the clock is set once.
+
+        Every message overwrites the stored pair of host and reference time, and any SYNC schedules the one worker,
+        which uses what is stored when it runs (``timesync_onchannelcallback``). The host of this model waits for each
+        answer, so that it never has two messages on their way; this is for tests of the driver.
+        """
+        flag = Flag.SYNC if any(message.flag is Flag.SYNC for message in messages) else messages[-1].flag
+        self.receive(clocks, messages[-1]._replace(flag=flag))
 
     def quiet(self) -> Quiet | None:
         """No SAMPLE ever touches the wall clock."""
@@ -47,3 +58,50 @@ class LinuxImplicit(Linux):
     def quiet(self) -> Quiet | None:
         """Nothing happens while the guest is less than the threshold behind, or ahead by any amount."""
         return (1 - self.threshold_ns * AS_PER_NS, None)
+
+
+@dataclass
+class LinuxLegacy(Linux):
+    """Linux before about 4.10: SYNC sets the clock, and so do the first 50 SAMPLEs after a boot (``hv_util.c``).
+
+    The driver loads after the bus, so that it usually misses the first SYNC; the samples make up for it, either way
+    and by any amount (``adj_guesttime``). They are counted once per boot, and SYNC does not count. This driver knows
+    no reference time, so a late message leaves the guest behind.
+    """
+
+    name: ClassVar[str] = "linux-legacy"
+    newest_protocol: ClassVar[int] = 3
+    samples: int = 50
+    """How many SAMPLEs set the clock: about 250 s of them."""
+    sample_count: int = field(default=0, init=False)
+
+    def receive(self, clocks: Segment, message: Message) -> None:
+        """Set the clock on SYNC, and on SAMPLE while there are any left."""
+        if message.flag is Flag.SYNC:
+            set_to_host(clocks, message)
+        elif self.sample_count < self.samples:
+            self.sample_count += 1
+            set_to_host(clocks, message)
+
+    def quiet(self) -> Quiet | None:
+        """Once the samples are used up, none of them touches the wall clock."""
+        return ALWAYS_QUIET if self.sample_count >= self.samples else None
+
+
+@dataclass
+class Linux410(Linux):
+    """Linux 4.10 or so, with TimeSync version 4: every message sets the clock, either way, every 5 s and for ever.
+
+    Nothing else in the guest converges beside it; systemd logs a time change every 5 s (the text of Linux commit
+    3716a49a81ba, which ended it; the version number is from memory).
+    """
+
+    name: ClassVar[str] = "linux-4.10"
+
+    def receive(self, clocks: Segment, message: Message) -> None:
+        """Set the clock."""
+        set_to_host(clocks, message)
+
+    def quiet(self) -> Quiet | None:
+        """Every message is acted upon."""
+        return None

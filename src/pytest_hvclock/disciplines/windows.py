@@ -20,6 +20,7 @@ class Windows(Discipline):
     """
 
     name: ClassVar[str] = "windows"
+    os: ClassVar[str] = "windows"
     threshold_ns: int | None = 5 * NS_PER_S
     """A running guest further behind than this is set forward; None never does (the provider is disabled)."""
     first_set_done: bool = field(default=False, init=False)
