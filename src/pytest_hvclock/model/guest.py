@@ -13,17 +13,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from pytest_hvclock.clocks.message import Flag
-from pytest_hvclock.clocks.segment import Segment
+from pytest_hvclock.clocks.segment import STALE_SAMPLE_NS, Segment
 from pytest_hvclock.clocks.sets import ClockSets
-from pytest_hvclock.disciplines import Timesync, disciplines
+from pytest_hvclock.disciplines import Timesync, disciplines, os_of
 from pytest_hvclock.disciplines.base import Discipline
+from pytest_hvclock.drifts import Wander
 from pytest_hvclock.errors import StateError, StuckError
 from pytest_hvclock.model.rtc import Rtc
 from pytest_hvclock.model.service import Service
 from pytest_hvclock.model.timekeeping import Timekeeping
 from pytest_hvclock.units import (
     AS_PER_NS,
-    NS_PER_S,
     NS_PER_US,
     Duration,
     Rate,
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from pytest_hvclock.model.host import Host, Strikes
 
 Os = Literal["linux", "windows"]
-Drift = Rate | Callable[[Fraction], Rate]
-"""A rate, or a function of ``host.load`` that returns one."""
+Drift = Rate | Callable[[Fraction], Rate] | Wander
+"""A rate, a function of ``host.load`` that returns one, or one that wanders (``pytest_hvclock.drifts``)."""
 
-STALE_SAMPLE_NS = 600 * NS_PER_S
-"""Age from which ``/dev/ptp_hyperv`` refuses to answer, in reference time (``hv_util.c``, ``HV_TIMESYNC_STALE``)."""
+COARSE_NS = 15_625_000
+"""The tick of Windows' clock: 64 a second, 156,250 units of 100 ns (``SetSystemTimeAdjustment``)."""
 
 
 class GuestSettings(TypedDict, total=False):
@@ -56,6 +56,16 @@ class GuestSettings(TypedDict, total=False):
     rtc: Literal["utc", "local"]
     sync_after_boot: Duration
     sync_after_resume: Duration
+    sample_period: Duration
+    """From the guest's answer to the next SAMPLE, 5 s (OpenVMM ``SAMPLE_PERIOD``)."""
+    response_time: Duration
+    """From a message to the guest's answer, 10 ms (gaps of about 5.01 s in microsoft/WSL#10006)."""
+    delivery_delay: Duration
+    """How late each message arrives; the guest makes up for it if its driver speaks version 4."""
+    protocol: Literal[1, 3, 4]
+    """The newest version of time sync messages that the host offers; an old driver may know an older one only."""
+    coarse: bool
+    """Read the wall clock and MONOTONIC in steps of 15.625 ms, as Python before 3.13 did on Windows."""
 
 
 class State(Enum):
@@ -104,14 +114,21 @@ class Guest:
         rtc: Literal["utc", "local"] | None = None,
         sync_after_boot: Duration = "2.5 s",
         sync_after_resume: Duration = "1 s",
+        sample_period: Duration = "5 s",
+        response_time: Duration = "10 ms",
+        delivery_delay: Duration = 0,
+        protocol: Literal[1, 3, 4] = 4,
+        coarse: bool = False,
     ) -> None:
         """Create the guest powered on, its channel open, SYNC done, and at true host time; see ``Host.guest``."""
         if os is None:
-            os = "windows" if isinstance(timesync, str) and timesync.startswith(("windows", "w32time")) else "linux"
+            os = os_of(timesync) if timesync is not None else "linux"
         if os not in ("linux", "windows"):
             raise ValueError(f'unknown os {os!r}: use "linux" or "windows"')
         if rtc not in (None, "utc", "local"):
             raise ValueError(f'unknown rtc {rtc!r}: use "utc" or "local", what the guest takes its RTC for')
+        if protocol not in (1, 3, 4):
+            raise ValueError(f"unknown protocol {protocol!r}: time sync messages are of version 1, 3 or 4")
         self.host = host
         self.os: Os = os
         self.zone = time_zone(zone)
@@ -119,10 +136,18 @@ class Guest:
         self._drift: Drift = drift
         self._sync_after_boot_ns = positive_ns(sync_after_boot, "sync_after_boot")
         self._sync_after_resume_ns = positive_ns(sync_after_resume, "sync_after_resume")
+        self._sample_period_ns = positive_ns(sample_period, "sample_period")
+        if self._sample_period_ns == 0:
+            raise ValueError("sample_period cannot be 0: samples would never end")
+        self._response_ns = positive_ns(response_time, "response_time")
+        self._delay_ns = positive_ns(delivery_delay, "delivery_delay")
+        self._protocol = protocol
+        self._granularity_ns = COARSE_NS if coarse else 1
+        self._wander = drift.fresh() if isinstance(drift, Wander) else None
         self._rtc = Rtc(
             host, self.zone if (rtc or ("local" if os == "windows" else "utc")) == "local" else time_zone("UTC")
         )
-        self._sets = ClockSets()
+        self._sets, self._refusals = ClockSets(), ClockSets()
         self._generations = 0
         self._saved: SavedState | None = None
         self._checkpoints: list[Checkpoint] = []
@@ -153,12 +178,12 @@ class Guest:
     @property
     def wall_ns(self) -> int:
         """The guest's wall clock (CLOCK_REALTIME, Windows system time): nanoseconds of UTC since 1970."""
-        return self._read().wall_as // AS_PER_NS
+        return self._read().wall_ns
 
     @property
     def monotonic_ns(self) -> int:
         """CLOCK_MONOTONIC (QPC on Windows), in nanoseconds: never back within one life, never stepped."""
-        return self._read().monotonic_as // AS_PER_NS
+        return self._read().monotonic_ns
 
     @property
     def monotonic_raw_ns(self) -> int:
@@ -216,6 +241,12 @@ class Guest:
         return self._sets
 
     @property
+    def refused_sets(self) -> ClockSets:
+        """Every set that was too large to be made, oldest first: W32Time only logs it (MaxPosPhaseCorrection)."""
+        self._settle()
+        return self._refusals
+
+    @property
     def sync_due_ns(self) -> int | None:
         """True time at which a SYNC of the time sync service is on its way to arrive, in nanoseconds, or None."""
         self._settle()
@@ -238,18 +269,24 @@ class Guest:
     @drift.setter
     def drift(self, value: Drift) -> None:
         self._settle()
-        before, self._drift = self._drift, value
+        before, self._drift = (self._drift, self._wander), value
+        self._wander = value.fresh() if isinstance(value, Wander) else None
         try:
             self._apply_drift()
         except (TypeError, ValueError):
-            self._drift = before
+            self._drift, self._wander = before
             raise
+        if self._state is not State.OFF:
+            self._timekeeping.wander_by(self._wander)
         self._disturbed()
 
     @property
     def drift_ppb(self) -> int:
         """The rate error of the guest's clocksource now, in parts per billion: positive is fast."""
         drift = self._drift
+        if self._wander is not None or isinstance(drift, Wander):
+            self._settle()
+            return self._wander.ppb if self._wander is not None else 0
         return rate_ppb(drift(self.host.load) if callable(drift) else drift)
 
     @property
@@ -505,7 +542,9 @@ class Guest:
             wall_as,
             drift_ppb=self.drift_ppb,
             slews_monotonic=self.os != "windows",
+            granularity_ns=self._granularity_ns,
             sets=self._sets,
+            refusals=self._refusals,
         )
         return self._keep_time(clocks, disciplines(self._timesync, self.os), in_sync=in_sync)
 
@@ -514,17 +553,31 @@ class Guest:
         for discipline in found:
             discipline.power_on(clocks, in_sync=in_sync)
         listener = next((discipline for discipline in found if discipline.listens), None)
-        service = Service(listener, self.host.error_ns) if listener is not None else None
-        return Timekeeping(clocks, found, service)
+        service = self._service(listener) if listener is not None else None
+        timekeeping = Timekeeping(clocks, found, service)
+        timekeeping.wander_by(self._wander)
+        return timekeeping
+
+    def _service(self, driver: Discipline) -> Service:
+        """Return the host's end of a channel to this guest's driver."""
+        return Service(
+            driver,
+            self.host.error_ns,
+            period_ns=self._sample_period_ns,
+            response_ns=self._response_ns,
+            delay_ns=self._delay_ns,
+            version=min(self._protocol, driver.newest_protocol),
+        )
 
     def _keep_time_of(self, memory: Timekeeping) -> Timekeeping:
         """Return a checkpoint's clocks as they go on today: the drift and the service are the present ones."""
         timekeeping = memory.copy()
-        timekeeping.clocks.drift_ppb = self.drift_ppb
+        timekeeping.clocks.drift(self.drift_ppb)
         present = disciplines(self._timesync, self.os)
         if [str(discipline) for discipline in present] != [str(discipline) for discipline in timekeeping.disciplines]:
             timekeeping.clocks.slew(0)
             timekeeping = self._keep_time(timekeeping.clocks, present, in_sync=True)
+        timekeeping.wander_by(self._wander)
         return timekeeping
 
     def _freeze(self, state: State) -> None:
@@ -551,7 +604,7 @@ class Guest:
             self._timekeeping.service.host_error_ns = self.host.error_ns
 
     def _apply_drift(self) -> None:
-        self._timekeeping.clocks.drift_ppb = self.drift_ppb
+        self._timekeeping.clocks.drift(self.drift_ppb)
 
     def _next_event_ns(self) -> int | None:
         """Return when something next happens to this guest's clocks by itself, or None."""

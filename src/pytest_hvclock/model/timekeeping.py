@@ -25,9 +25,18 @@ class Timekeeping:
     clocks: Segment
     disciplines: list[Discipline]
     service: Service | None = None
+    wander: Actor | None = None
+    """What changes the drift, if it changes by itself."""
 
     def __post_init__(self) -> None:
         """Give the channel its other end."""
+        self._link()
+
+    def wander_by(self, wander: Actor | None) -> None:
+        """Let the drift be changed by this from now on, or by nobody."""
+        self.wander = wander
+        if wander is not None and (wander.due_ns is None or wander.due_ns <= self.clocks.true_ns):
+            wander.power_on(self.clocks, in_sync=True)
         self._link()
 
     def _link(self) -> None:
@@ -35,6 +44,8 @@ class Timekeeping:
             self.service.driver = next(discipline for discipline in self.disciplines if discipline.listens)
         self._actors: list[Actor] = [self.service] if self.service is not None else []
         self._actors += self.disciplines
+        if self.wander is not None:
+            self._actors.append(self.wander)
 
     def copy(self) -> Timekeeping:
         """Return a copy to go back to: everything but the log of sets, which records and is not rewound."""
@@ -42,6 +53,7 @@ class Timekeeping:
             copy.copy(self.clocks),
             [discipline.copy() for discipline in self.disciplines],
             self.service.copy() if self.service is not None else None,
+            self.wander.copy() if self.wander is not None else None,
         )
 
     def wake(self, now_ns: int) -> None:
