@@ -40,8 +40,8 @@ _DURATION_UNITS = {
     "w": 604_800 * NS_PER_S,
 }
 _RATE_UNITS = {"%": 100, "ppm": 1_000_000, "ppb": PPB}
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*)(?:\.\d+)?|[+-]?\.\d+)\s*([^\s\d.]+)\s*")
-_ISO = re.compile(r"(.+[T ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|z|[+-]\d\d:?\d\d(?::?\d\d)?)")
+_QUANTITY = re.compile(r"\s*([+-]?\d+(?:_\d+)*(?:\.\d+)?|[+-]?\.\d+)\s*([^\s\d._]+)\s*")
+_ISO = re.compile(r"(.+[T ]\d\d:?\d\d:?\d\d)(?:[.,](\d+))?(Z|z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -96,7 +96,7 @@ def rate_ppb(value: Rate) -> int:
 
     Raises:
         TypeError: for a float, and for an integer other than 0, whose unit nobody could tell.
-        ValueError: for text without a known unit, and for a clock that would stand still or run backwards.
+        ValueError: for text without a known unit, and for a clock that would run backwards.
     """
     if isinstance(value, str):
         number, unit = _quantity(value, _RATE_UNITS, "rate", '"+200 ppm" or "5 %"')
@@ -108,7 +108,7 @@ def rate_ppb(value: Rate) -> int:
     else:
         raise TypeError(f'{value!r} is not a rate: write text such as "+200 ppm" or "5 %", or a Fraction')
     if ratio < -1:
-        raise ValueError(f"a clock at {value!r} would run backwards: a rate is more than -100 %")
+        raise ValueError(f"a clock at {value!r} would run backwards: a rate is at least -100 %")
     return round(ratio * PPB)
 
 
@@ -117,16 +117,17 @@ def instant_ns(value: Instant) -> int:
 
     Raises:
         TypeError: for what is neither text nor a ``datetime``.
-        ValueError: for a naive ``datetime`` or text without an offset, and for text that is not ISO 8601.
+        ValueError: for a naive ``datetime`` or text without an offset, for text that is not ISO 8601, and for text
+            finer than a nanosecond.
     """
-    fraction_ns = 0
+    decimals = ""
     if isinstance(value, str):
         match = _ISO.fullmatch(value.strip())
         try:
             if match:
                 whole, digits, offset = match.groups()
-                fraction_ns = int((digits or "0").ljust(9, "0"))
-                moment = datetime.fromisoformat(whole + offset.upper())
+                decimals = (digits or "").rstrip("0")
+                moment = datetime.fromisoformat(whole + (offset or "").upper())
             else:
                 moment = datetime.fromisoformat(value.strip())
         except ValueError:
@@ -144,7 +145,9 @@ def instant_ns(value: Instant) -> int:
             f"{value!r} has no time zone, so it names no instant: end the text with Z or an offset, "
             "or give the datetime a tzinfo"
         )
-    return (moment - _EPOCH) // _MICROSECOND * NS_PER_US + fraction_ns
+    if len(decimals) > 9:
+        raise ValueError(f"{value!r} is finer than a nanosecond: write at most nine decimals")
+    return (moment - _EPOCH) // _MICROSECOND * NS_PER_US + int(decimals.ljust(9, "0"))
 
 
 def time_zone(value: Zone) -> tzinfo:
@@ -184,12 +187,12 @@ def utc_ns_of_local(local: datetime, zone: tzinfo) -> int:
 def iso(utc_ns: int) -> str:
     """Write an instant as ISO 8601 text in UTC with as many decimals as it needs."""
     seconds, fraction = divmod(utc_ns, NS_PER_S)
-    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    text = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
     return f"{text}.{fraction:09d}".rstrip("0") + "Z" if fraction else f"{text}Z"
 
 
 def duration_text(nanoseconds: int) -> str:
-    """Write a duration in the largest unit that keeps it exact, such as ``"90 s"`` or ``"-1.5 h"``."""
+    """Write a duration in the largest unit that keeps it exact, such as ``"90 s"`` or ``"-90 min"``."""
     if nanoseconds == 0:
         return "0 s"
     for unit in ("d", "h", "min", "s", "ms", "us"):
