@@ -120,6 +120,32 @@ class Restore(Anomaly):
 
 
 @dataclass(frozen=True, repr=False)
+class HostError(Anomaly):
+    """The host's own clock becomes wrong, and its time synchronization service hands the error on."""
+
+    error: Duration
+
+    def strike(self, guest: Guest) -> None:
+        """Change the host's error."""
+        guest.host.error = self.error
+
+
+@dataclass(frozen=True, repr=False)
+class Train(Anomaly):
+    """The same anomaly again and again: the first now, the others when true time gets there."""
+
+    anomaly: Anomaly
+    times: int
+    every: Duration
+
+    def strike(self, guest: Guest) -> None:
+        """Let it happen, and plan the rest."""
+        if self.times > 1:
+            guest.host.at(self.every, lambda: Train(self.anomaly, self.times - 1, self.every).strike(guest))
+        self.anomaly.strike(guest)
+
+
+@dataclass(frozen=True, repr=False)
 class TakeCheckpoint(Anomaly):
     """Somebody takes a standard checkpoint, with memory."""
 

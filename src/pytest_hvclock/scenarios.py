@@ -6,7 +6,6 @@ import difflib
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +14,26 @@ from pytest_hvclock.anomalies import (
     Anomaly,
     ApplyCheckpoint,
     Boot,
+    Drift,
     Load,
     Migrate,
     Pause,
     Restore,
+    Step,
     TakeCheckpoint,
+    Train,
 )
+from pytest_hvclock.disciplines.peers import VirtualServer2005, VmwareTools
+from pytest_hvclock.drifts import RandomWalk, load_curve
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
 
 MICROSOFT_LINUX = "Microsoft Learn, Time sync for Linux VMs in Azure"
+MICROSOFT_MAINTENANCE = "Microsoft Learn, Maintenance for virtual machines in Azure"
 MICROSOFT_WINDOWS = "Microsoft Learn, Time sync for Windows VMs in Azure"
 ARMSTRONG = "B. Armstrong, Time Synchronization in Hyper-V, 2010-11-19"
+W32TIME = "Microsoft Learn, Windows Time service tools and settings"
 LOCAL_CLOCK = "OpenVMM, openhcl/underhill_core/src/emuplat/local_clock.rs"
 
 
@@ -56,11 +62,6 @@ class Scenario:
             anomaly.strike(guest)
 
 
-def _ppm_of_load(load: Fraction) -> Fraction:
-    """Return a drift of 100 ppm behind for each whole processor's worth of load."""
-    return -load * Fraction(100, 1_000_000)
-
-
 _CATALOGUE = (
     Scenario(
         name="drift-500ppm",
@@ -70,12 +71,35 @@ _CATALOGUE = (
         settings={"drift": "+500 ppm"},
     ),
     Scenario(
+        name="drift-median-oscillator",
+        summary="The guest's clock runs 78 ppm fast, 6.74 s a day, as half of all free-running machines do or worse.",
+        effect="Nothing for hours; after a week a minute, and signatures with a narrow window begin to fail.",
+        source="Mills, Computer Network Time Synchronization: a survey of some 20,000 hosts",
+        settings={"drift": "+78 ppm"},
+    ),
+    Scenario(
         name="drift-under-load",
-        summary="The guest's clock falls behind by 100 ppm for each busy processor; the host becomes busy with 7.",
-        effect="The busier the host, the further timestamps fall behind, while nothing in the guest changes.",
-        source=f"{ARMSTRONG}: drift grows with the host's load; the amount is a choice, none is published",
-        settings={"drift": _ppm_of_load},
+        summary=(
+            "The guest's clock falls behind the more, the busier the host is; the host becomes busy with 7 neighbours."
+        ),
+        effect="Timestamps fall behind by minutes an hour while nothing in the guest has changed.",
+        source=f"{ARMSTRONG}: drift grows with the load; the curve is fitted to recorded guests of this project",
+        settings={"drift": load_curve},
         anomalies=(Load(7),),
+    ),
+    Scenario(
+        name="tick-counting-fast-25pct",
+        summary="A guest that counts timer ticks gains a quarter; its additions set it back once it is 10 s ahead.",
+        effect="Timeouts fire at four fifths of their time; the wall clock jumps back again and again.",
+        source="Microsoft KB918461 and KB887727 (Virtual Server 2005)",
+        settings={"drift": "25 %", "timesync": VirtualServer2005()},
+    ),
+    Scenario(
+        name="frozen-clock",
+        summary="The guest's reference counter stands still from the beginning.",
+        effect="Nothing that waits for a clock ever ends.",
+        source="microsoft/WSL#40783",
+        settings={"drift": "-100 %", "timesync": "off"},
     ),
     Scenario(
         name="restore-after-a-month",
@@ -95,10 +119,18 @@ _CATALOGUE = (
     Scenario(
         name="windows-restore-after-a-month",
         summary="A Windows guest is saved, and restored 30 days later; the service sets it forward, once.",
-        effect="As restore-after-a-month, with a clock that the service would never have set back.",
+        effect="As restore-after-a-month, with a service that would never have set the clock back.",
         source=f"{ARMSTRONG}: problem 2; {MICROSOFT_WINDOWS}",
         settings={"os": "windows", "timesync": "windows"},
         anomalies=(Restore("30 d"),),
+    ),
+    Scenario(
+        name="docker-friday-to-monday",
+        summary="A container host is saved on Friday and restored 60 h later; nothing corrects it.",
+        effect="Builds, tokens and logs are of last week.",
+        source="docker/for-win#293",
+        settings={"timesync": "off"},
+        anomalies=(Restore("60 h"),),
     ),
     Scenario(
         name="checkpoint-seen-from-outside",
@@ -114,6 +146,14 @@ _CATALOGUE = (
         effect="What is stamped while booting lies in the future for nine hours; the correction goes backward.",
         source=f"{LOCAL_CLOCK}; Linux drivers/hv/hv_util.c",
         settings={"os": "linux", "host_zone": "Asia/Tokyo"},
+        anomalies=(Boot(),),
+    ),
+    Scenario(
+        name="boot-linux-on-a-helsinki-host",
+        summary="A Linux guest takes the host's local time for UTC: it boots 2 h or 3 h ahead until the first SYNC.",
+        effect="As on a Tokyo host; how far depends on the season.",
+        source=f"{LOCAL_CLOCK}; Linux drivers/hv/hv_util.c",
+        settings={"os": "linux", "host_zone": "Europe/Helsinki"},
         anomalies=(Boot(),),
     ),
     Scenario(
@@ -133,6 +173,30 @@ _CATALOGUE = (
         anomalies=(Boot(),),
     ),
     Scenario(
+        name="boot-linux-legacy",
+        summary=(
+            "A Linux guest before 4.10 boots on a Tokyo host, drifts, and is set at each of the first 50 samples."
+        ),
+        effect="The clock is set every five seconds for four minutes, and then never again.",
+        source="Linux drivers/hv/hv_util.c before 4.10",
+        settings={"os": "linux", "timesync": "linux-legacy", "host_zone": "Asia/Tokyo", "drift": "+200 ppm"},
+        anomalies=(Boot(),),
+    ),
+    Scenario(
+        name="linux-4-10-sets-every-sample",
+        summary="A Linux guest of 4.10 with 200 ppm of drift is set back at every sample.",
+        effect="The wall clock goes back a millisecond every five seconds, for ever.",
+        source="Linux commit 3716a49a81ba",
+        settings={"os": "linux", "timesync": "linux-4.10", "drift": "+200 ppm"},
+    ),
+    Scenario(
+        name="freebsd-sets-at-100ms",
+        summary="A FreeBSD guest with 500 ppm of drift is set back whenever it is more than 100 ms ahead.",
+        effect="The wall clock goes back a tenth of a second every few minutes.",
+        source="FreeBSD sys/dev/hyperv/utilities/hv_timesync.c",
+        settings={"timesync": "freebsd", "drift": "+500 ppm"},
+    ),
+    Scenario(
         name="azure-pause-28s",
         summary="Host maintenance that preserves memory suspends the guest for 28 s; SYNC follows a second later.",
         effect="28 s are missing from every monotonic duration; the wall clock jumps over them.",
@@ -140,11 +204,33 @@ _CATALOGUE = (
         anomalies=(Pause("28 s"),),
     ),
     Scenario(
+        name="azure-pause-9s",
+        summary="Host maintenance suspends the guest for 9 s, the usual length of a memory-preserving update.",
+        effect="Heartbeats and short leases run out unnoticed.",
+        source=f"{MICROSOFT_MAINTENANCE}: almost always under 10 s",
+        anomalies=(Pause("9 s"),),
+    ),
+    Scenario(
+        name="azure-pause-30s",
+        summary="Host maintenance suspends the guest for 30 s, the rare long memory-preserving update.",
+        effect="Most session and leader-election timeouts run out unnoticed.",
+        source=f"{MICROSOFT_MAINTENANCE}: about 30 s, rarely",
+        anomalies=(Pause("30 s"),),
+    ),
+    Scenario(
         name="azure-live-migration",
         summary="The guest is moved to another host, with a blackout of 5 s.",
         effect="As a pause of 5 s: short timeouts and heartbeats are late.",
-        source="Microsoft Learn, Maintenance for virtual machines in Azure",
+        source=MICROSOFT_MAINTENANCE,
         anomalies=(Migrate("5 s"),),
+    ),
+    Scenario(
+        name="azure-chrony",
+        summary="An Azure guest with chrony on the PTP device as recommended is suspended for 28 s.",
+        effect="The clock is set by SYNC or by chrony, whoever is first; smaller errors are slewed away.",
+        source=MICROSOFT_LINUX,
+        settings={"timesync": "chrony", "drift": "+78 ppm"},
+        anomalies=(Pause("28 s"),),
     ),
     Scenario(
         name="wsl2-sleep-without-sync",
@@ -154,12 +240,147 @@ _CATALOGUE = (
         anomalies=(Pause("445 s", sync=False),),
     ),
     Scenario(
+        name="wsl2-sleep-overnight",
+        summary="A laptop sleeps for 53,555 s and sends no SYNC on waking: the WSL2 guest is 14 h 52 min behind.",
+        effect="Package signatures are from the future, builds think that nothing has changed.",
+        source="microsoft/WSL#4179",
+        anomalies=(Pause("53555 s", sync=False),),
+    ),
+    Scenario(
         name="wsl2-sleep-with-implicit-sync",
-        summary="A laptop sleeps for 632.37 s without SYNC; timesync_implicit sets the WSL2 guest at the next sample.",
+        summary=(
+            "A laptop sleeps twice without SYNC: 1.48 s stay unnoticed, at 632.37 s timesync_implicit sets the guest."
+        ),
         effect="Up to five seconds of old time, then ten minutes pass at once.",
         source="microsoft/WSL#10006; Linux commit adf47524b56a",
         settings={"timesync": "linux-implicit"},
-        anomalies=(Pause("632.37 s", sync=False),),
+        anomalies=(Pause("1.48 s", sync=False), Advance("10 s"), Pause("630.89 s", sync=False)),
+    ),
+    Scenario(
+        name="wsl2-sleep-series",
+        summary="A laptop sleeps five times, from 0.661 s to 42,088 s, and the guest is set forward after each.",
+        effect="Five steps forward, with little time to recover between them.",
+        source="a published measurement of 72,402 readings in one WSL2 guest",
+        anomalies=tuple(
+            anomaly
+            for gap in ("0.661 s", "94.312 s", "1699.598 s", "6371.122 s", "42088.129 s")
+            for anomaly in (Pause(gap), Advance("1 min"))
+        ),
+    ),
+    Scenario(
+        name="wsl2-pause-train",
+        summary="The host suspends the guest for 3.5 s every 33.5 s, ten times, without SYNC.",
+        effect="Every timeout that spans a gap is late by it, and the guest falls behind by a tenth.",
+        source="microsoft/WSL#40745",
+        anomalies=(Train(Pause("3.5 s", sync=False), times=10, every="33.5 s"),),
+    ),
+    Scenario(
+        name="wsl2-pause-train-measured",
+        summary="The wall clock is set forward by 0.383 s every 15 s, five times: 25,850 ppm more than monotonic.",
+        effect="Wall and monotonic durations of the same thing differ by 2.6 %.",
+        source="microsoft/WSL#40745: 75.098 s of monotonic in 77.040 s of wall",
+        anomalies=(Train(Step("383 ms"), times=5, every="15 s"),),
+    ),
+    Scenario(
+        name="wsl2-fast-7pct",
+        summary="Every clocksource of the guest runs 7 % fast, and systemd-timesyncd sets it back.",
+        effect="Timeouts are too short by 7 %; the wall clock goes back two seconds every half minute.",
+        source="microsoft/WSL#11790",
+        settings={"timesync": "timesyncd", "drift": "7 %"},
+    ),
+    Scenario(
+        name="wsl2-chrony-74443ppm",
+        summary="The guest runs 74,443 ppm fast and is 3.98 s ahead; chrony fights it.",
+        effect="The clock is stepped again and again, faster than any slew could follow.",
+        source="microsoft/WSL#8204",
+        settings={"timesync": "chrony", "drift": "+74443 ppm"},
+        anomalies=(Step("3.98 s"),),
+    ),
+    Scenario(
+        name="wsl2-timesyncd-fight",
+        summary="The guest runs 16,360 ppm fast, and systemd-timesyncd sets it back by half a second every 32 s.",
+        effect="Order by timestamp is lost twice a minute.",
+        source="a published WSL2 log: -0.465 s and -0.582 s, 32 s apart; systemd timesyncd-manager.c",
+        settings={"timesync": "timesyncd", "drift": "+16360 ppm"},
+    ),
+    Scenario(
+        name="wsl2-residual-tick",
+        summary="A stopped daemon leaves the kernel 26,700 ppm fast for 30 s more, then it runs true.",
+        effect="A duration measured across the end of it is neither one nor the other.",
+        source="a published review of WSL2 time synchronization",
+        anomalies=(Drift("+26700 ppm"), Advance("30 s"), Drift("-0.4 ppm")),
+    ),
+    Scenario(
+        name="dc-ping-pong",
+        summary="The host is 2 s ahead of the NTP source, and both set the guest whenever they can.",
+        effect="The wall clock alternates between two times; monotonic knows nothing of it.",
+        source="Microsoft support, RDP and Kerberos time skew in Hyper-V guests",
+        settings={"timesync": "linux-4.10+ntp", "host_error": "2 s"},
+    ),
+    Scenario(
+        name="w32time-2016-one-second-behind",
+        summary=(
+            "A member of Windows Server 2016 is 1 s behind and slews: 62,500 ppm fast at first, gone in a minute."
+        ),
+        effect="No step, but wall durations are up to 6 % too long for a minute.",
+        source=W32TIME,
+        settings={"os": "windows", "timesync": "w32time-2016"},
+        anomalies=(Step("-1 s"),),
+    ),
+    Scenario(
+        name="w32time-2012r2-three-minutes-behind",
+        summary=(
+            "A member of Windows Server 2012 R2 is 3 min behind, and slews it away over a quarter of an hour and more."
+        ),
+        effect="Kerberos still works; wall durations are a third too long while it lasts.",
+        source=W32TIME,
+        settings={"os": "windows", "timesync": "w32time-2012r2"},
+        anomalies=(Step("-3 min"),),
+    ),
+    Scenario(
+        name="w32time-standalone-one-second-off",
+        summary="A stand-alone Windows guest is 1.01 s ahead, just more than it may slew.",
+        effect="Once believed, the clock goes back by a second at once.",
+        source=W32TIME,
+        settings={"os": "windows", "timesync": "w32time-standalone"},
+        anomalies=(Step("1.01 s"),),
+    ),
+    Scenario(
+        name="w32time-dc-two-days-off",
+        summary="A domain controller is 172,801 s ahead, one second more than it will ever correct.",
+        effect="Nothing happens but an event in the log; clients with the right time are refused.",
+        source=W32TIME,
+        settings={"os": "windows", "timesync": "w32time-dc"},
+        anomalies=(Step("172801 s"),),
+    ),
+    Scenario(
+        name="w32time-high-accuracy",
+        summary="A Windows guest with the high accuracy settings and 78 ppm of drift follows its host closely.",
+        effect="Wall durations differ from QPC by what the slew corrects, and by nothing else.",
+        source="Microsoft Learn, Configuring systems for high accuracy",
+        settings={"os": "windows", "timesync": "w32time-high-accuracy", "drift": "+78 ppm"},
+    ),
+    Scenario(
+        name="w32time-accurate-time-2016",
+        summary="A guest of Windows Server 2016 stays within tens of microseconds of its host, as Microsoft measured.",
+        effect="None that an application should notice: the control among the scenarios.",
+        source="Microsoft Learn, Windows Server 2016 accurate time: 10 us, 50 us RMS at 75 % load",
+        settings={"os": "windows", "timesync": "w32time-2016", "drift": RandomWalk(step="1 ppm", limit="3 ppm")},
+    ),
+    Scenario(
+        name="vmware-tools-one-minute",
+        summary="A guest under another hypervisor's tools: set forward when over 1 s behind, else slewed, every minute.",
+        effect="As Hyper-V, but slower to notice: up to a minute of old time after a restore.",
+        source="open-vm-tools, services/plugins/timeSync/timeSync.c",
+        settings={"timesync": VmwareTools(), "drift": "+78 ppm"},
+        anomalies=(Restore("30 d"),),
+    ),
+    Scenario(
+        name="openvmm-acceptance",
+        summary="A guest that is 40,000 s in the past is restored, and has to be within 10 s of true time after 30 s.",
+        effect="The test that the service itself is held to.",
+        source="OpenVMM, vmm_tests/tests/tests/multiarch/ic.rs",
+        anomalies=(Step("-40000 s"), Restore(0)),
     ),
 )
 

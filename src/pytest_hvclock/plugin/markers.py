@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pytest_hvclock.units import Duration
 
 
+_HOST_SETTINGS = {"start": "start", "host_zone": "zone", "host_error": "error"}
+"""What the marker calls the keyword arguments of ``Host``."""
+
+
 @dataclass(frozen=True)
 class Marked:
     """What the ``hvclock`` markers of one test say together."""
@@ -40,6 +44,7 @@ class MarkerSettings:
     sync_after_resume: Any = None
     start: Any = None
     host_zone: Any = None
+    host_error: Any = None
     backend: Any = None
     pace: Any = None
 
@@ -76,7 +81,7 @@ def merged(item: pytest.Item) -> Marked:
 def split(settings: dict[str, Any], scenarios: tuple[str, ...] = ()) -> Marked:
     """Sort marker settings into those of the guest, of its host, and of the run."""
     guest = dict(settings)
-    host = {name: guest.pop(key) for key, name in (("start", "start"), ("host_zone", "zone")) if key in guest}
+    host = {name: guest.pop(key) for key, name in _HOST_SETTINGS.items() if key in guest}
     return Marked(scenarios, guest, host, guest.pop("backend", None), guest.pop("pace", None))
 
 
