@@ -17,7 +17,8 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 Function = Callable[..., Any]
-Setter = Callable[[Any], None]
+Setter = Callable[[Any, Any], None]
+"""Puts the second value in a place that holds the first; what somebody else has put there meanwhile stays."""
 Replace = Callable[[str, Function], Function | None]
 """Given the name of the module that owns a reference and what it refers to, what to put there, or None for nothing."""
 
@@ -41,8 +42,8 @@ class References:
         for owner, function, put in self._places:
             new = replacement(owner, function)
             if new is not None:
-                put(new)
-                undo.append(partial(put, function))
+                put(function, new)
+                undo.append(partial(put, new, function))
         return undo
 
     def _find(self) -> list[tuple[str, Function, Setter]]:
@@ -76,7 +77,7 @@ def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
             if id(value) in wanted
         ]
     if isinstance(holder, CellType):
-        return [(_module_of_cell(owners), holder.cell_contents, partial(setattr, holder, "cell_contents"))]
+        return [(_module_of_cell(owners), holder.cell_contents, _cell_setter(holder))]
     if isinstance(holder, staticmethod):
         return [
             (owner.get("__module__", ""), wanted[id(holder.__func__)], _class_setter(owner_class, name))
@@ -105,10 +106,10 @@ def _places_in_namespace(
     names = [name for name, value in list(holder.items()) if isinstance(name, str) and id(value) in wanted]
     module = holder.get("__name__")
     if isinstance(module, str) and "__spec__" in holder:
-        return [(module, holder[name], partial(holder.__setitem__, name)) for name in names]
+        return [(module, holder[name], _item_setter(holder, name)) for name in names]
     for owner in owners:
         if isinstance(owner, FunctionType) and owner.__kwdefaults__ is holder:
-            return [(owner.__module__ or "", holder[name], partial(holder.__setitem__, name)) for name in names]
+            return [(owner.__module__ or "", holder[name], _item_setter(holder, name)) for name in names]
         if isinstance(owner, type):
             return [
                 (owner.__module__, holder[name], _class_setter(owner, name)) for name in names if name in vars(owner)
@@ -129,15 +130,38 @@ def _module_of_cell(owners: list[Any]) -> str:
     return ""
 
 
+def _item_setter(namespace: dict[str, Any], name: str) -> Setter:
+    """Return what sets a name in a namespace."""
+
+    def put(old: Any, new: Any) -> None:
+        if namespace.get(name) is old:
+            namespace[name] = new
+
+    return put
+
+
+def _cell_setter(cell: CellType) -> Setter:
+    """Return what sets a variable of a closure."""
+
+    def put(old: Any, new: Any) -> None:
+        try:
+            if cell.cell_contents is old:
+                cell.cell_contents = new
+        except ValueError:
+            pass  # the variable has been deleted
+
+    return put
+
+
 def _default_setter(function: FunctionType, index: int) -> Setter:
     """Return what sets one default argument of a function that may be gone by then."""
     reference = weakref.ref(function)
 
-    def put(value: Any) -> None:
+    def put(old: Any, new: Any) -> None:
         owner = reference()
-        if owner is not None and owner.__defaults__ is not None:
-            defaults = list(owner.__defaults__)
-            defaults[index] = value
+        defaults = list(owner.__defaults__ or ()) if owner is not None else []
+        if owner is not None and index < len(defaults) and defaults[index] is old:
+            defaults[index] = new
             owner.__defaults__ = tuple(defaults)
 
     return put
@@ -148,9 +172,11 @@ def _class_setter(owner: type, name: str) -> Setter:
     reference = weakref.ref(owner)
     was_static = isinstance(vars(owner).get(name), staticmethod)
 
-    def put(value: Any) -> None:
-        if (found := reference()) is not None:
-            setattr(found, name, staticmethod(value) if was_static else value)
+    def put(old: Any, new: Any) -> None:
+        found = reference()
+        held = vars(found).get(name) if found is not None else None
+        if found is not None and (held.__func__ if isinstance(held, staticmethod) else held) is old:
+            setattr(found, name, staticmethod(new) if was_static else new)
 
     return put
 
@@ -162,10 +188,10 @@ def _attribute_setter(owner: Any, name: str) -> Setter | None:
     except TypeError:
         return None
 
-    def put(value: Any) -> None:
+    def put(old: Any, new: Any) -> None:
         found = reference()
-        if found is not None:
-            found.__dict__[name] = value
+        if found is not None and found.__dict__.get(name) is old:
+            found.__dict__[name] = new
 
     return put
 
@@ -174,8 +200,9 @@ def _partial_setter(holder: partial[Any]) -> Setter:
     """Return what makes a ``functools.partial``, which may be gone by then, call another function."""
     reference = weakref.ref(holder)
 
-    def put(value: Any) -> None:
-        if (found := reference()) is not None:
-            found.__setstate__((value, found.args, found.keywords, vars(found)))  # type: ignore[attr-defined]
+    def put(old: Any, new: Any) -> None:
+        found = reference()
+        if found is not None and found.func is old:
+            found.__setstate__((new, found.args, found.keywords, vars(found)))  # type: ignore[attr-defined]
 
     return put

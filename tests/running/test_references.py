@@ -1,0 +1,228 @@
+"""References to a function of the ``time`` module that were taken before the guest read the guest, in every style."""
+
+import importlib
+import itertools
+import sys
+import time
+
+import pytest
+
+SOURCE = '''
+import functools
+import time
+from dataclasses import dataclass, field
+from time import {name} as from_import
+
+
+def by_default(read=time.{name}):
+    return read()
+
+
+def by_keyword(*, read=time.{name}):
+    return read()
+
+
+def make_closure():
+    read = time.{name}
+
+    def closure():
+        return read()
+
+    return closure
+
+
+class Holder:
+    attribute = time.{name}
+    static = staticmethod(time.{name})
+
+    def __init__(self):
+        self.own = time.{name}
+
+    def method(self, read=time.{name}):
+        return read()
+
+
+class Inherits(Holder):
+    pass
+
+
+@dataclass
+class Record:
+    at: float = field(default_factory=time.{name})
+
+
+closure = make_closure()
+holder = Holder()
+partial = functools.partial(time.{name})
+in_a_list, in_a_dict, in_a_tuple = [time.{name}], {{"read": time.{name}}}, (time.{name},)
+
+STYLES = {{
+    "module attribute": lambda: time.{name}(),
+    "from-import": lambda: from_import(),
+    "default argument": by_default,
+    "keyword default": by_keyword,
+    "closure": closure,
+    "class attribute": lambda: Holder.attribute(),
+    "class attribute of an instance": lambda: holder.attribute(),
+    "static method": lambda: Holder.static(),
+    "static method of an instance": lambda: holder.static(),
+    "inherited attribute": lambda: Inherits.attribute(),
+    "default of a method": lambda: holder.method(),
+    "instance attribute": lambda: holder.own(),
+    "functools.partial": lambda: partial(),
+    "default_factory": lambda: Record().at,
+}}
+CONTAINERS = {{
+    "list": lambda: in_a_list[0](),
+    "dict": lambda: in_a_dict["read"](),
+    "tuple": lambda: in_a_tuple[0](),
+}}
+
+
+def held():
+    """Return what is held now, in every place."""
+    return [
+        time.{name},
+        from_import,
+        by_default.__defaults__[0],
+        by_keyword.__kwdefaults__["read"],
+        closure.__closure__[0].cell_contents,
+        vars(Holder)["attribute"],
+        vars(Holder)["static"].__func__,
+        Holder.method.__defaults__[0],
+        holder.own,
+        partial.func,
+    ]
+'''
+STYLES = [
+    *("module attribute", "from-import", "default argument", "keyword default", "closure", "class attribute"),
+    *("class attribute of an instance", "static method", "static method of an instance", "inherited attribute"),
+    *("default of a method", "instance attribute", "functools.partial", "default_factory"),
+]
+numbers = itertools.count()
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """Import a library that keeps references to one function of the ``time`` module in every style."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def load(name):
+        module = f"library_{next(numbers)}"
+        (tmp_path / f"{module}.py").write_text(SOURCE.format(name=name), encoding="utf-8")
+        return importlib.import_module(module)
+
+    yield load
+    for name in [name for name in sys.modules if name.startswith("library_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("monotonic", lambda guest: guest.monotonic_ns / 1e9),
+        ("monotonic_ns", lambda guest: guest.monotonic_ns),
+        ("perf_counter", lambda guest: guest.monotonic_ns / 1e9),
+        ("perf_counter_ns", lambda guest: guest.monotonic_ns),
+        ("time", lambda guest: guest.wall_ns / 1e9),
+        ("time_ns", lambda guest: guest.wall_ns),
+        ("gmtime", lambda guest: time.gmtime(guest.wall_ns / 1e9)),
+        ("ctime", lambda guest: time.ctime(guest.wall_ns / 1e9)),
+        ("asctime", lambda guest: time.ctime(guest.wall_ns / 1e9)),
+    ],
+)
+def test_a_reference_in_every_style_reads_the_guest(guest, library, name, expected):
+    """Whichever way a program has kept the function, it reads the guest, and has the real one back afterwards."""
+    module = library(name)
+    real = getattr(time, name)
+    guest.advance("1234567.891 s")
+    with guest.running():
+        assert {style: module.STYLES[style]() for style in STYLES} == dict.fromkeys(STYLES, expected(guest))
+        guest.advance("1 h")
+        assert {style: module.STYLES[style]() for style in STYLES} == dict.fromkeys(STYLES, expected(guest))
+    assert [value is real for value in module.held()] == [True] * len(module.held())
+
+
+def test_every_style_sleeps_on_the_guest(guest, library):
+    """A year of sleeping by reference takes no real time."""
+    module = library("sleep")
+    before_ns = guest.monotonic_ns
+    seconds = 365 * 86_400
+    with guest.running():
+        module.from_import(seconds)
+        module.closure.__closure__[0].cell_contents(seconds)
+        module.by_default.__defaults__[0](seconds)
+        module.Holder.attribute(seconds)
+        module.holder.static(seconds)
+        module.partial(seconds)
+    assert guest.monotonic_ns - before_ns == 6 * seconds * 1_000_000_000
+    assert all(value is time.sleep for value in module.held())
+
+
+def test_plain_containers_keep_the_real_function(guest, library):
+    """A list, a dictionary or a tuple of a program is its data, which nobody rewrites."""
+    module = library("monotonic")
+    real = time.monotonic
+    held = module.in_a_list[0], module.in_a_dict["read"], module.in_a_tuple[0]
+    with guest.running():
+        before = [real()] * 3
+        read = [module.CONTAINERS[kind]() for kind in ("list", "dict", "tuple")]
+        assert [0 <= later - earlier < 60 for earlier, later in zip(before, read, strict=True)] == [True] * 3
+        assert (module.in_a_list[0], module.in_a_dict["read"], module.in_a_tuple[0]) == held
+        assert held == (module.in_a_list[0],) * 3
+    assert all(value is time.monotonic for value in held)
+
+
+def test_containers_follow_the_wall_clock(guest, library):
+    """time-machine patches the built-ins themselves, so that the wall clock reaches containers as well."""
+    module = library("time")
+    with guest.running():
+        assert {read() for read in module.CONTAINERS.values()} == {guest.wall_ns / 1e9}
+
+
+def test_a_library_that_came_between_two_guests_is_found(guest, library):
+    """The references are looked for again when there may be new ones."""
+    first = library("monotonic")
+    with guest.running():
+        assert first.from_import() == guest.monotonic_ns / 1e9
+    second = library("monotonic")
+    with guest.running():
+        assert [first.from_import(), second.from_import(), second.closure()] == [guest.monotonic_ns / 1e9] * 3
+
+
+def test_a_library_that_is_imported_on_the_guest_is_right_after_it(guest, library):
+    """References that were taken inside a guest read the guest, and after it the real clock."""
+    with guest.running():
+        module = library("monotonic")
+        assert {read() for read in module.STYLES.values()} == {guest.monotonic_ns / 1e9}
+    now = time.monotonic()
+    read = {style: module.STYLES[style]() - now for style in STYLES}
+    assert [style for style in STYLES if not 0 <= read[style] < 60] == []
+    assert module.from_import is time.monotonic
+
+
+def test_holders_may_be_gone_when_the_guest_is_left(guest, library):
+    """Objects that held a reference are free to go while the guest runs."""
+    module = library("monotonic")
+    with guest.running():
+        del module.holder, module.partial, module.by_default, module.by_keyword, module.closure
+        module.STYLES.clear()
+    assert module.from_import is time.monotonic
+
+
+def test_a_value_that_the_program_set_meanwhile_is_kept(guest, library, monkeypatch):
+    """A program that puts a clock of its own in place while the guest runs has it afterwards as well."""
+    module = library("monotonic")
+    monkeypatch.setattr(module.holder, "own", module.holder.own)
+
+    def mine():
+        return 42.0
+
+    with guest.running():
+        module.from_import = mine
+        module.holder.own = mine
+        module.by_default.__defaults__ = (mine,)
+        module.Holder.attribute = mine
+    assert (module.from_import, module.holder.own, module.by_default(), vars(module.Holder)["attribute"]) == (
+        *(mine, mine, 42.0, mine),
+    )
