@@ -17,6 +17,7 @@ from pytest_hvclock.running.backend import Backend
 from pytest_hvclock.running.counters import Counters, stays_real
 from pytest_hvclock.running.latecomers import Latecomers
 from pytest_hvclock.running.live import LiveReader
+from pytest_hvclock.running.locks import LOCKS
 from pytest_hvclock.running.loops import Loops
 from pytest_hvclock.running.reader import SteppedReader, TappedReader
 from pytest_hvclock.running.waits import Coordinator
@@ -166,6 +167,9 @@ class Running(AbstractContextManager[None]):
         elif coordinator is not None:
             coordinator.install()
             undo.callback(coordinator.remove)
+            for module, name, replacement in LOCKS:
+                undo.callback(setattr, module, name, getattr(module, name))
+                setattr(module, name, replacement)
             _counters.waits = coordinator
         self._loops = Loops(coordinator, lambda: reader.monotonic)
         undo.callback(self._loops.remove)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import weakref
 from _thread import get_ident
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pytest_hvclock.running.waits import Coordinator, Waiter, nanoseconds, real_monotonic_ns
@@ -152,8 +151,7 @@ class IdleSelector:
         """Let the loop run: another thread has given it something to do."""
         waiter = self._waiter
         if waiter is not None and not waiter.woken:
-            with suppress(RuntimeError):  # somebody else was quicker
-                waiter.release()
+            waiter.try_wake()
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """Return what is ready; if nothing is, let the guest's time pass until something is, or for ``timeout``."""

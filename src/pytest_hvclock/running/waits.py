@@ -13,6 +13,7 @@ several looks and its system call is a futex, time passes all the same.
 from __future__ import annotations
 
 import math
+import operator
 import os
 import sys
 import threading
@@ -84,6 +85,14 @@ class Waiter:
         """Wake the thread: what ``Condition.notify`` calls."""
         self.coordinator.wake(self)
 
+    def try_wake(self) -> bool:
+        """Wake the thread, unless something else has done so; returns whether it was this."""
+        try:
+            self.coordinator.wake(self)
+        except RuntimeError:
+            return False
+        return True
+
 
 class Coordinator:
     """Counts the threads of one running guest, and lets its time pass when none of them can run."""
@@ -110,6 +119,10 @@ class Coordinator:
     def owns(self, thread: int) -> bool:
         """Whether this is the identifier of one of the guest's threads."""
         return thread in self.threads
+
+    def now_ns(self) -> int:
+        """Read the guest's CLOCK_MONOTONIC, which every deadline is on."""
+        return self._guest_monotonic_ns()
 
     def sleep(self, seconds: float) -> None:
         """Sleep for so many seconds of the guest's monotonic clock."""
@@ -431,7 +444,7 @@ _current: list[Coordinator] = []
 """The coordinator of the running guest, if there is one."""
 
 
-def _of_this_thread() -> Coordinator | None:
+def coordinator_of_this_thread() -> Coordinator | None:
     """Return the coordinator, if the calling thread is one of its guest's."""
     coordinator = _current[0] if _current else None
     return coordinator if coordinator is not None and get_ident() in coordinator.threads else None
@@ -439,13 +452,13 @@ def _of_this_thread() -> Coordinator | None:
 
 def _wait(condition: threading.Condition, timeout: float | None = None) -> bool:
     """Wait until notified or until a timeout of guest time; stands in for ``Condition.wait``."""
-    coordinator = _of_this_thread()
+    coordinator = coordinator_of_this_thread()
     if coordinator is None:
         return _real_wait(condition, timeout)
     inner: Any = condition
     if not inner._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
-    duration_ns = None if timeout is None else nanoseconds(timeout)
+    duration_ns = None if timeout is None else nanoseconds(timeout) if timeout > 0 else 0
     waiter = Waiter(coordinator)
     inner._waiters.append(waiter)
     saved_state = inner._release_save()
@@ -461,7 +474,7 @@ def _wait(condition: threading.Condition, timeout: float | None = None) -> bool:
 
 def _start(thread: threading.Thread) -> None:
     """Start a thread; one started by a thread of the guest is a thread of the guest."""
-    coordinator = _of_this_thread()
+    coordinator = coordinator_of_this_thread()
     if coordinator is None or getattr(thread, "_started", None) is None or thread._started.is_set():  # type: ignore[attr-defined]
         _real_start(thread)
     else:
@@ -479,7 +492,7 @@ def _bootstrap_inner(thread: threading.Thread) -> None:
 
 def _join(thread: threading.Thread, timeout: float | None = None) -> None:
     """Wait for a thread to end; stands in for ``Thread.join``."""
-    coordinator = _of_this_thread()
+    coordinator = coordinator_of_this_thread()
     if coordinator is None or thread is threading.current_thread() or not coordinator.knows(thread):
         _real_join(thread, timeout)
     elif coordinator.join(thread, timeout):
@@ -488,14 +501,11 @@ def _join(thread: threading.Thread, timeout: float | None = None) -> None:
 
 def nanoseconds(seconds: float) -> int:
     """Convert a timeout as CPython does: to nanoseconds, away from zero (``_PyTime_ROUND_TIMEOUT``)."""
-    if isinstance(seconds, int):
-        return seconds * NS_PER_S
-    if not isinstance(seconds, float):
-        seconds = float(seconds) if hasattr(seconds, "__float__") else seconds.__index__()
-    if math.isnan(seconds):
+    exact = seconds if isinstance(seconds, float) else operator.index(seconds)
+    if math.isnan(exact):
         raise ValueError("Invalid value NaN (not a number)")
-    scaled = seconds * NS_PER_S
-    if math.isinf(scaled) or abs(scaled) >= 2**63:
+    scaled = exact * NS_PER_S
+    if not -(2**63) <= scaled < 2**63:
         raise OverflowError("timestamp too large to convert to C PyTime_t")
     return math.ceil(scaled) if scaled > 0 else math.floor(scaled)
 
