@@ -21,6 +21,7 @@ from pytest_hvclock.running.locks import LOCKS
 from pytest_hvclock.running.loops import Loops
 from pytest_hvclock.running.reader import SteppedReader, TappedReader
 from pytest_hvclock.running.waits import Coordinator
+from pytest_hvclock.running.watchdog import watchdog
 
 BACKENDS = {"time-machine": ("pytest_hvclock.running.time_machine", "TimeMachine")}
 """Where the backends live; one is imported only when a guest that asks for it is to run."""
@@ -91,7 +92,7 @@ class Running(AbstractContextManager[None]):
         self._coordinator: Coordinator | None = None
         self._loops: Loops | None = None
         self._undo = ExitStack()
-        self._installed = False
+        self._installed = self._tapped = False
 
     def __enter__(self) -> None:
         """Enter the guest."""
@@ -140,6 +141,9 @@ class Running(AbstractContextManager[None]):
             _counters.install(reader, self._engine.real_time_functions(), self._set_wall)
             self._enter_zone(undo)
             undo.callback(conflicts.guard())
+            if not self._live:
+                watchdog.watch(self)
+                undo.callback(watchdog.watch, None)
             self._undo = undo.pop_all()
             self._installed = True
 
@@ -150,8 +154,15 @@ class Running(AbstractContextManager[None]):
             undo, self._undo = self._undo, ExitStack()
             undo.close()
 
+    def suspect(self, tap: Callable[[str], None] | None) -> None:
+        """As ``tap``, but only where nobody has asked for the readings already."""
+        if not self._tapped:
+            self.tap(tap)
+            self._tapped = False
+
     def tap(self, tap: Callable[[str], None] | None) -> None:
         """Call ``tap`` with the name of the clock just before each reading; None ends that."""
+        self._tapped = tap is not None
         if self._reader is not None and self._installed:
             reader = TappedReader(self._reader, tap) if tap is not None else self._reader
             self._engine.redirect(reader.wall_ns)
