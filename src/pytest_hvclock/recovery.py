@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -118,7 +119,20 @@ def recover(  # noqa: PLR0913  (the contract's keywords)
         for limit_ns in (deadline_ns if well_since_ns is None else end_ns, guest.sync_due_ns or 0):
             if now_ns < limit_ns < next_ns:
                 next_ns = limit_ns
-        host.advance(next_ns - now_ns)
+        _let_pass(guest, next_ns - now_ns)
+
+
+def _let_pass(guest: Guest, by_ns: int) -> None:
+    """Let true time pass as a wait of this thread would, so that other threads of the guest get their turn meanwhile."""
+    from pytest_hvclock.running import active_guest
+    from pytest_hvclock.running.waits import coordinator_of_this_thread
+
+    if active_guest() is not guest or coordinator_of_this_thread() is None:
+        guest.host.advance(by_ns)
+        return
+    passed = threading.Event()
+    guest.host.at(by_ns, passed.set)
+    passed.wait()
 
 
 def _last_correction_ns(guest: Guest, strike_ns: int, allowed_ns: int) -> int:
