@@ -203,8 +203,8 @@ class Guest:
 
     @property
     def error_ns(self) -> int:
-        """Guest wall clock minus true time, in nanoseconds: positive is ahead."""
-        return self._read().wall_ns - self.host._true_ns
+        """Guest wall clock minus true time, in nanoseconds: positive is ahead; of the clock, however coarsely read."""
+        return self._read().error_as // AS_PER_NS
 
     @property
     def error(self) -> timedelta:
@@ -388,6 +388,8 @@ class Guest:
                 'view="inside" needs the memory of this process to be rewound together with the guest. What code '
                 "inside sees is a forward step later on, and save() with restore() shows exactly that"
             )
+        if not any(point is taken for taken in self._checkpoints):
+            raise StateError("cannot apply this checkpoint: it was not taken of this guest")
         self._settle()
         self._generations += 1
         self._saved = None
@@ -456,12 +458,13 @@ class Guest:
         reference counter begins anew, because the virtual machine does.
         """
         self._require("hibernate", State.RUNNING)
-        gone_ns = positive_ns(during, "during")
+        during_ns = positive_ns(during, "during")
         self._freeze(State.PAUSED)
-        clocks = self._timekeeping.clocks
-        self.host.advance(gone_ns)
+        self.host.advance(during_ns)
         if self._state is not State.PAUSED:
             return
+        clocks = self._timekeeping.clocks
+        gone_ns = self.host.true_ns - clocks.true_ns  # longer than planned if an action let time pass as well
         clocks.asleep_as += gone_ns * AS_PER_NS
         clocks.wall_as += gone_ns * AS_PER_NS
         clocks.reference_ns, clocks.sample = 0, None

@@ -113,7 +113,13 @@ class Host:
         load = _load(value)
         for guest in self._guests:
             guest._settle()
-        self._load = load
+        before, self._load = self._load, load
+        try:
+            for guest in self._guests:
+                _ = guest.drift_ppb  # asked of every guest before any is changed
+        except BaseException:
+            self._load = before
+            raise
         for guest in self._guests:
             guest._apply_drift()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from pytest_hvclock.units import NS_PER_S, NS_PER_US, local_datetime, utc_ns_of_local
+from pytest_hvclock.units import NS_PER_S, NS_PER_US, utc_ns_of_local
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.host import Host
@@ -28,8 +28,14 @@ class Rtc:
         self.offset_ns = 0
 
     def read(self) -> datetime:
-        """Return what the RTC's registers show."""
-        return local_datetime(self._host.clock_ns() + self.offset_ns, self._host.zone)
+        """Return what the RTC's registers show.
+
+        The offset is added to the host's *local* time: a change of the host's daylight saving moves the RTC when it
+        happens, and not the offset earlier. ``fold`` is the host's, who knows which of two like hours it is.
+        """
+        local = self._host.local_time()
+        seconds = (self._host.clock_ns() % NS_PER_S + self.offset_ns) // NS_PER_S
+        return (local + timedelta(seconds=seconds)).replace(fold=local.fold)
 
     def until_next_second_ns(self) -> int:
         """Return how long it is until the registers next change, in nanoseconds; 0 if they do this moment."""
