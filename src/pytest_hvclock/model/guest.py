@@ -19,6 +19,7 @@ from pytest_hvclock.disciplines import Timesync, disciplines, os_of
 from pytest_hvclock.disciplines.base import Discipline
 from pytest_hvclock.drifts import Wander
 from pytest_hvclock.errors import StateError, StuckError
+from pytest_hvclock.model.clock import Clock
 from pytest_hvclock.model.rtc import Rtc
 from pytest_hvclock.model.service import Service
 from pytest_hvclock.model.timekeeping import Timekeeping
@@ -204,7 +205,7 @@ class Guest:
     @property
     def error_ns(self) -> int:
         """Guest wall clock minus true time, in nanoseconds: positive is ahead; of the clock, however coarsely read."""
-        return self._read().error_as // AS_PER_NS
+        return self._read().wall_as // AS_PER_NS - self.host._true_ns  # a guest that is paused stays behind
 
     @property
     def error(self) -> timedelta:
