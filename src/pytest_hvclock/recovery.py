@@ -123,7 +123,7 @@ def recover(  # noqa: PLR0913  (the contract's keywords)
 
 
 def _let_pass(guest: Guest, by_ns: int) -> None:
-    """Let true time pass as a wait of this thread would, so that other threads of the guest get their turn meanwhile."""
+    """Let true time pass as a wait of this thread would, so that the guest's other threads get their turn."""
     from pytest_hvclock.running import active_guest
     from pytest_hvclock.running.waits import coordinator_of_this_thread
 
