@@ -157,6 +157,8 @@ class Guest:
         """True time of the last verb that disturbed the guest's clocks, in nanoseconds."""
         self.struck_at_ns: int | None = None
         """True time of ``strike``, in nanoseconds: the moment at which the anomaly had happened."""
+        self.clock = Clock(self)
+        """The guest's clocks and its ``sleep`` as an object, for code that takes its clock as an argument."""
         self._watcher: Callable[[], None] | None = None
         self._identity = len(host.guests)
         self._state = State.RUNNING

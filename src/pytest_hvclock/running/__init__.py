@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from importlib import import_module
 from types import ModuleType, TracebackType
 
@@ -23,8 +24,18 @@ from pytest_hvclock.running.reader import SteppedReader, TappedReader
 from pytest_hvclock.running.waits import Coordinator
 from pytest_hvclock.running.watchdog import watchdog
 
-BACKENDS = {"time-machine": ("pytest_hvclock.running.time_machine", "TimeMachine")}
-"""Where the backends live; one is imported only when a guest that asks for it is to run."""
+
+def _imported(module: str, name: str) -> Backend:
+    backend: Backend = getattr(import_module(f"{__name__}.{module}"), name)()
+    return backend
+
+
+BACKENDS: dict[str, Callable[[], Backend]] = {
+    "time-machine": partial(_imported, "time_machine", "TimeMachine"),
+    "freezegun": partial(_imported, "freezegun", "Freezegun"),
+    "direct": partial(_imported, "direct", "Direct"),
+}
+"""What makes each backend; its module is imported only when a guest that asks for it is to run."""
 
 PACES = ("stepped", "live")
 """How true time can move: by advance and by waiting, and only so; or with the real monotonic clock as well."""
@@ -42,9 +53,24 @@ def backend_named(name: str) -> Backend:
     """
     if name not in BACKENDS:
         raise ValueError(f"unknown backend {name!r}: use one of {', '.join(BACKENDS)}")
-    module, class_name = BACKENDS[name]
-    backend: Backend = getattr(import_module(module), class_name)()
-    return backend
+    return BACKENDS[name]()
+
+
+def try_backend(name: str) -> None:
+    """Find out whether a backend works here, by putting a guest of its own in place for a moment.
+
+    Raises:
+        ValueError: for a name that is not in the list.
+        BackendError: if its library is missing, or is a version that does not do.
+        ConflictError: if another time-faking library is active.
+    """
+    from pytest_hvclock.model.host import Host
+
+    backend = backend_named(name)
+    if backend.patches:
+        conflicts.refuse_active()
+    backend.install(SteppedReader(Host().guest()))
+    backend.remove()
 
 
 def running(guest: Guest, backend: str = "time-machine", pace: str = "stepped") -> Running:
@@ -98,7 +124,8 @@ class Running(AbstractContextManager[None]):
         """Enter the guest."""
         if _running:
             raise ConflictError("a guest is running in this process already: leave it before another one runs")
-        conflicts.refuse_active()
+        if self._engine.patches:
+            conflicts.refuse_active()
         self._reader = LiveReader(self.guest) if self._live else SteppedReader(self.guest)
         self._coordinator = None if self._live else Coordinator(self.guest)
         _running.append(self)
@@ -132,15 +159,21 @@ class Running(AbstractContextManager[None]):
             return
         with ExitStack() as undo:  # should one of these fail, those before it are undone
             reader.refresh()
-            self._engine.install(reader.wall_ns)
+            self._engine.install(reader)
             undo.callback(self._engine.remove)
             self.guest._watch(reader.refresh)
             undo.callback(self.guest._watch, None)
-            self._install_waits(reader, undo)
-            undo.callback(_counters.remove)
-            _counters.install(reader, self._engine.real_time_functions(), self._set_wall)
-            self._enter_zone(undo)
-            undo.callback(conflicts.guard())
+            if isinstance(reader, LiveReader):
+                reader.start()
+                undo.callback(reader.stop)
+            if self._engine.patches:
+                self._install_waits(reader, undo)
+                undo.callback(_counters.remove)
+                _counters.install(reader, self._engine.real_time_functions(), self._set_wall)
+                self._enter_zone(undo)
+                undo.callback(conflicts.guard())
+            undo.callback(self.guest.clock._follow, None)
+            self.guest.clock._follow(reader, self._sleep)
             if not self._live:
                 watchdog.watch(self)
                 undo.callback(watchdog.watch, None)
@@ -165,15 +198,22 @@ class Running(AbstractContextManager[None]):
         self._tapped = tap is not None
         if self._reader is not None and self._installed:
             reader = TappedReader(self._reader, tap) if tap is not None else self._reader
-            self._engine.redirect(reader.wall_ns)
-            _counters.reader = reader
+            self._engine.redirect(reader)
+            self.guest.clock._follow(reader, self._sleep)
+            if self._engine.patches:
+                _counters.reader = reader
+
+    @property
+    def _sleep(self) -> Callable[[float], None] | None:
+        """What ``guest.clock.sleep`` does; None lets it pass the guest's time by itself."""
+        if self._engine.patches:
+            return _counters.sleep
+        return self._reader.sleep if isinstance(self._reader, LiveReader) else None
 
     def _install_waits(self, reader: SteppedReader | LiveReader, undo: ExitStack) -> None:
         """Let sleeps, waits and event loops follow the guest."""
         coordinator = self._coordinator
         if isinstance(reader, LiveReader):
-            reader.start()
-            undo.callback(reader.stop)
             _counters.waits = reader
         elif coordinator is not None:
             coordinator.install()

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pytest_hvclock.errors import BackendError, ConflictError
-from pytest_hvclock.running.backend import WallNs
+from pytest_hvclock.running.reader import Reader
 
 try:
     import time_machine
@@ -29,6 +29,8 @@ class TimeMachine:
     """One use of time-machine, from install to remove."""
 
     name = "time-machine"
+    patches = True
+    misses: Mapping[str, Collection[str]] = {}
 
     def __init__(self) -> None:
         """Find out nothing yet: the engine is looked at when it is installed."""
@@ -36,7 +38,7 @@ class TimeMachine:
         self._traveller: Any = None
         self._uuid_memory: dict[str, Any] = {}
 
-    def install(self, wall_ns: WallNs) -> None:
+    def install(self, reader: Reader) -> None:
         """Start a travel and give it our clock; see ``Backend``."""
         self._uuid_memory = {name: getattr(uuid, name) for name in _UUID_MEMORY if hasattr(uuid, name)}
         self._travel = time_machine.travel(0, tick=False)
@@ -52,11 +54,11 @@ class TimeMachine:
             raise BackendError(
                 f"time-machine {version} does not let a guest be its clock: install a version from {SUPPORTED}"
             )
-        self.redirect(wall_ns)
+        self.redirect(reader)
 
-    def redirect(self, wall_ns: WallNs) -> None:
-        """Read another function; see ``Backend``."""
-        self._traveller.time_ns = wall_ns
+    def redirect(self, reader: Reader) -> None:
+        """Read another reader; see ``Backend``."""
+        self._traveller.time_ns = reader.wall_ns
 
     def remove(self) -> None:
         """Stop the travel, and any that lies on top of it; see ``Backend``."""
