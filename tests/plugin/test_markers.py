@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 
 def run(pytester, source, *options):
     """Run some tests in a process of their own."""
@@ -35,7 +33,7 @@ def test_several_scenarios_make_several_tests_with_readable_ids(pytester):
     result.assert_outcomes(passed=7)
     for name in (
         "test_argument[drift-500ppm]", "test_argument[restore-after-a-month]", "test_marker_alone[drift-500ppm]",
-        "TestClass::test_method[1-restore-after-a-month]", "test_one",
+        "TestClass::test_method[restore-after-a-month-1]", "test_one",
     ):  # fmt: skip
         assert any(name in line for line in result.outlines), name
 
@@ -104,13 +102,13 @@ def test_wrong_markers_are_errors_of_their_own_tests_alone(pytester):
         def test_timesync(): pass
         @hv(backend="clock")
         def test_backend(): pass
-        @hv("drift-500ppm") 
+        @hv("drift-500ppm")
         @rec("well")
         def test_recovers(): pass
-        @hv("drift-500ppm") 
+        @hv("drift-500ppm")
         @rec(3, within="1 s")
         def test_probe(): pass
-        @hv("drift-500ppm") 
+        @hv("drift-500ppm")
         @rec("number", within="1 s")
         def test_fixture(): pass
         @pytest.fixture
@@ -127,12 +125,12 @@ def test_wrong_markers_are_errors_of_their_own_tests_alone(pytester):
         [
             f"{name}::test_name: unknown scenario 'restore-after-a-mont': did you mean 'restore-after-a-month'[?]",
             f"{name}::test_keyword: the marker hvclock has no setting 'drfit': use os, zone, timesync, drift, *",
-            f"{name}::test_float: the float 0.5 is not an exact rate: write text such as \"+200 ppm\", or a Fraction",
+            f'{name}::test_float: the float 0.5 is not an exact rate: write text such as "+200 ppm", or a Fraction',
             f"{name}::test_naive: datetime.datetime(2026, 1, 1, 0, 0) has no time zone, so it names no instant: *",
-            f"{name}::test_twice[[]drift-500ppm[]]: the marker hvclock names a scenario twice: drift-500ppm, drift-500ppm",
+            f"{name}::test_twice[[]drift-500ppm[]]: the marker hvclock names a scenario twice: *",
             f"{name}::test_timesync: unknown timesync 'chronos': use one of *",
             f"{name}::test_backend: unknown backend 'clock': use one of *",
-            f"{name}::test_recovers: *within*: write hvclock_recovers(\"probe\", within=\"30 s\")",
+            f'{name}::test_recovers: *within*: write hvclock_recovers("probe", within="30 s")',
             f"{name}::test_probe: the probe 3 cannot be called: *",
             f"{name}::test_fixture: the fixture 'number' returned 3, which cannot be called: *",
         ]
@@ -199,7 +197,7 @@ def test_recovery_is_judged_in_true_time(pytester):
         @pytest.fixture
         def late(well_after): return well_after(50)
         @pytest.fixture
-        def briefly(well_after): return well_after(5, 40)
+        def briefly(well_after): return well_after(25, 40)
         @month
         @pytest.mark.hvclock_recovers("soon", within="30 s")
         def test_soon(hvclock): pass
@@ -221,10 +219,8 @@ def test_recovery_is_judged_in_true_time(pytester):
         "--junitxml=report.xml",
     )
     result.assert_outcomes(passed=2, failed=3, xfailed=1)
-    result.stdout.fnmatch_lines(
-        ["soon*"] and ["late did not recover (allowed: within 30 s of true time after the correction)"]
-    )
-    result.stdout.fnmatch_lines(["briefly held 5 s after the correction, but no longer 40 s after it (allowed: *"])
+    result.stdout.fnmatch_lines(["late did not recover (allowed: within 30 s of true time after the correction)"])
+    result.stdout.fnmatch_lines(["briefly held 25 s after the correction, but no longer 40 s after it (allowed: *"])
     result.stdout.fnmatch_lines(["nothing has struck this guest, so there is nothing to recover from: *"])
     result.stdout.fnmatch_lines(["restore-after-a-month: 3 broke, 1 recovered"])
     result.stdout.fnmatch_lines(["  recovered *::test_soon after 5 s"])
