@@ -1,0 +1,117 @@
+"""Whatever happens in a test, the real clock is back after it: each a run of its own, with a plain test behind it."""
+
+from __future__ import annotations
+
+import pytest
+
+REAL = """
+import datetime, signal, threading, time, pytest
+REAL = (time.time, time.monotonic, time.perf_counter, time.sleep, threading.Condition.wait, threading.Thread.start,
+        threading.Lock)
+
+@pytest.fixture(scope="session", autouse=True)
+def reality_at_the_end():
+    began = time.time(), time.monotonic()
+    yield
+    assert REAL == (time.time, time.monotonic, time.perf_counter, time.sleep, threading.Condition.wait,
+                    threading.Thread.start, threading.Lock)
+    assert 0 <= time.time() - began[0] < 300
+    assert 0 <= time.monotonic() - began[1] < 300
+    print("REALITY IS BACK")
+
+def test_reality(reality_at_the_end):
+    assert abs(time.time() - datetime.datetime.now().timestamp()) < 60
+    assert time.time() > 1_700_000_000
+    assert "Counters" not in repr(time.monotonic)
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "assert False",
+        "raise RuntimeError('boom')",
+        "raise KeyboardInterrupt",
+        "pytest.exit('enough')",
+        "signal.raise_signal(signal.SIGINT)",
+        "hvclock.host.at('10 s', lambda: pytest.fail('planned')); time.sleep(60)",
+        "hvclock.save()",
+        "hvclock.power_off()",
+        "threading.Thread(target=time.sleep, args=(10 ** 6,), daemon=True).start()",
+        "threading.Event().wait()",
+    ],
+)
+def test_the_real_clock_is_back_after(pytester, body):
+    """A failure, an interrupt, an exit or an unfinished thread leaves no fake time behind."""
+    pytester.makepyfile(
+        test_it=f"{REAL}\ndef test_a_body(hvclock):\n    hvclock.advance('30 d')\n    time.sleep(86_400)\n    {body}\n"
+        "def test_z_reality(reality_at_the_end):\n    test_reality(None)\n"
+    )
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-s")
+    assert "REALITY IS BACK" in result.stdout.str()
+    assert "test_z_reality" not in [line for line in result.outlines if line.startswith("FAILED")]
+
+
+@pytest.mark.parametrize(
+    "wait", ["time.sleep(0); real_sleep(60)", "while True: pass", "threading.Event().wait(0); real_sleep(60)"]
+)
+def test_the_real_clock_is_back_after_a_signal_of_pytest_timeout(pytester, wait):
+    """pytest-timeout counts real time, and its signal ends the test without leaving anything behind."""
+    pytester.makepyfile(
+        test_it=f"{REAL}\nreal = [time.sleep]\n@pytest.mark.timeout(1, method='signal')\n"
+        f"def test_a_body(hvclock):\n    real_sleep = real[0]\n    time.sleep(86_400)\n    {wait}\n"
+        "def test_z_reality(reality_at_the_end):\n    test_reality(None)\n"
+    )
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-s")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*REALITY IS BACK*"])
+    result.stdout.fnmatch_lines(["*Timeout*1.0s*"])
+
+
+@pytest.mark.parametrize("where", ["setup", "teardown"])
+def test_the_real_clock_is_back_after_a_fixture_that_fails(pytester, where):
+    """An error in a fixture of the test, before or after it, leaves nothing behind."""
+    raising = {"setup": "raise RuntimeError('no')\n    yield", "teardown": "yield\n    raise RuntimeError('no')"}[where]
+    pytester.makepyfile(
+        test_it=f"{REAL}\n@pytest.fixture\ndef broken(hvclock):\n    time.sleep(3600)\n    {raising}\n"
+        "def test_a_body(broken):\n    time.sleep(3600)\n"
+        "def test_z_reality(reality_at_the_end):\n    test_reality(None)\n"
+    )
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-s")
+    assert result.parseoutcomes()["errors"] == 1
+    result.stdout.fnmatch_lines(["*REALITY IS BACK*"])
+
+
+def test_durations_and_times_of_the_report_are_real(pytester):
+    """A month on the guest takes no time in the report, and the report is of today."""
+    pytester.makepyfile(
+        "import time\n"
+        "def test_it(hvclock):\n    time.sleep(30 * 86_400)\n"
+        "def test_dynamic(request):\n    request.getfixturevalue('hvclock')\n    time.sleep(30 * 86_400)\n"
+    )
+    pytester.makeconftest(
+        "import time\n"
+        "began = time.time()\n"
+        "def pytest_runtest_logreport(report):\n"
+        "    assert 0 <= report.duration < 60 and 0 <= report.start - began < 60 and 0 <= report.stop - began < 60\n"
+    )
+    result = pytester.runpytest_subprocess("--junitxml=report.xml", "--durations=0", "-vv")
+    result.assert_outcomes(passed=2)
+    import xml.etree.ElementTree as ET
+
+    suite = ET.parse(pytester.path / "report.xml").getroot()[0]  # noqa: S314  (our own file)
+    assert all(float(case.get("time")) < 60 for case in suite)
+
+
+def test_the_debugger_has_the_real_clock_and_the_test_gets_its_guest_back(pytester):
+    """At the prompt of ``--pdb`` or ``breakpoint()`` time is real; after ``continue`` the guest goes on."""
+    pytester.makepyfile(
+        "import time\n"
+        "def test_it(hvclock):\n    time.sleep(86_400)\n    before = time.monotonic()\n    breakpoint()\n"
+        "    assert time.monotonic() == before\n"
+    )
+    result = pytester.run(
+        *pytester._getpytestargs(), "-p", "no:randomly", stdin=b"print('REPR', repr(time.monotonic))\ncontinue\n"
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*REPR <built-in function monotonic>*"])

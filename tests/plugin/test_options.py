@@ -1,0 +1,178 @@
+"""The options and ini keys, and what the plugin does to runs that do not use it."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def run(pytester, source, *options):
+    """Run some tests in a process of their own."""
+    pytester.makepyfile(source)
+    return pytester.runpytest_subprocess("-p", "no:randomly", *options)
+
+
+PLAIN = """
+import time
+def test_reads():
+    readings = [time.time() for _ in range(3)]
+    assert readings[0] == readings[1], readings
+def test_waits():
+    first = time.time()
+    assert time.time() == first
+    time.sleep(10)
+    assert time.time() - first < 60, "time has jumped"
+"""
+
+
+def test_a_whole_suite_runs_under_a_scenario(pytester):
+    """Unmarked tests are struck before their second reading; the restore shows once the service has corrected it."""
+    result = run(pytester, PLAIN, "--hvclock=restore-after-a-month")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["hvclock: --hvclock=restore-after-a-month"])
+    result.stdout.fnmatch_lines(["restore-after-a-month: 1 broke, 1 held"])
+    result.stdout.fnmatch_lines(
+        ["pytest *::test_waits --hvclock=restore-after-a-month -o hvclock_start=????-??-??T??:??:??Z"]
+    )
+
+
+def test_a_scenario_of_the_tests_own_wins_over_the_option(pytester):
+    """The marker's scenario strikes at the end of the body, as without the option."""
+    source = """
+    import pytest, time
+    @pytest.mark.hvclock("azure-pause-28s")
+    def test_own(hvclock):
+        for _ in range(5): time.time()
+        assert hvclock.error_ns == 0 and hvclock.armed.name == "azure-pause-28s"
+    @pytest.mark.hvclock(drift="+1 ppm")
+    def test_settings_alone(hvclock):
+        time.time(); time.time()
+        assert hvclock.armed is None and hvclock.drift == "+1 ppm"
+    """
+    run(pytester, source, "--hvclock=restore-after-a-month").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(("at", "struck"), [("1", 1), ("2", 2), ("3", 3)])
+def test_the_reading_before_which_it_strikes_can_be_chosen(pytester, at, struck):
+    """``hvclock_strike_at`` counts the readings of the body, of whatever clock; logging's are not the test's."""
+    source = f"""
+    import logging, time
+    def test_it(hvclock):
+        for number, read in enumerate([time.time, time.monotonic, time.time_ns], 1):
+            logging.getLogger().warning("a record reads the clock")
+            read()
+            assert (hvclock.struck_at_ns is not None) == (number >= {struck})
+    """
+    run(pytester, source, "--hvclock=azure-pause-28s", "-o", f"hvclock_strike_at={at}").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--hvclock=drift"], "ERROR: --hvclock: unknown scenario 'drift': *"),
+        (["--hvclock-backend=clock"], "ERROR: --hvclock-backend: unknown backend 'clock': use one of *"),
+        (["--hvclock-pace=slow"], "ERROR: --hvclock-pace: unknown pace 'slow': use stepped or live"),
+        (["-o", "hvclock=drift"], "ERROR: --hvclock: unknown scenario 'drift': *"),
+        (["-o", "hvclock_start=2026-01-01"], "ERROR: hvclock_start: '2026-01-01' has no time zone, *"),
+        (
+            ["-o", "hvclock_strike_at=0"],
+            "ERROR: hvclock_strike_at: '0' is not the number of a reading: write 1, 2, 3, ...",
+        ),
+    ],
+)
+def test_a_wrong_option_is_one_line(pytester, options, message):
+    """It says which, and what to write instead, before any test runs."""
+    result = run(pytester, PLAIN, *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+    assert len([line for line in result.errlines if line]) == 1
+
+
+def test_the_catalogue_is_printed(pytester):
+    """``--hvclock-scenarios`` prints every scenario, and runs nothing."""
+    result = run(pytester, PLAIN, "--hvclock-scenarios")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["restore-after-a-month", "    The guest is saved, *", "    Source: *"])
+    assert "passed" not in result.stdout.str()
+
+
+def test_a_suite_that_does_not_use_it_is_left_alone(pytester):
+    """Nothing of the kit but its door is imported, and no wrapper is registered."""
+    source = """
+    import sys
+    def test_it(pytestconfig):
+        loaded = {name for name in sys.modules if name.startswith("pytest_hvclock")}
+        assert loaded == {"pytest_hvclock", "pytest_hvclock.plugin", "pytest_hvclock.plugin.hookspecs",
+                          "pytest_hvclock.plugin.settings", "pytest_hvclock.plugin.vocabulary"}, loaded
+        assert not {"freezegun", "asyncio", "zoneinfo"} & set(sys.modules)
+        assert not pytestconfig.pluginmanager.has_plugin("hvclock-phases")
+    """
+    options = [
+        "-p",
+        "no:time_machine",
+        "-p",
+        "no:hypothesispytest",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:anyio",
+        "-p",
+        "no:asyncio",
+    ]
+    result = run(pytester, source, *options)
+    result.assert_outcomes(passed=1)
+    assert "hvclock:" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("options", [["-n", "2"], ["-p", "randomly"], ["--setup-show"], ["-p", "no:terminal"], ["-q"]])
+def test_the_harness_is_undisturbed(pytester, options):
+    """xdist, pytest-randomly, and every way of reporting or not."""
+    pytester.makepyfile(
+        """
+        import pytest, time
+        @pytest.mark.hvclock("drift-500ppm", "restore-after-a-month", "checkpoint-seen-from-outside")
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(hvclock, number):
+            time.sleep(3600)
+        def test_plain(): assert "Counters" not in repr(time.monotonic)
+        """
+    )
+    result = pytester.runpytest_subprocess(*options)
+    assert result.ret == 0
+    if "no:terminal" not in options:
+        result.assert_outcomes(passed=13)
+
+
+def test_it_can_be_switched_off(pytester):
+    """``-p no:hvclock`` leaves a suite that does not use it as it was."""
+    run(pytester, "def test_it(): pass", "-p", "no:hvclock").assert_outcomes(passed=1)
+
+
+def test_others_add_scenarios_and_disciplines(pytester):
+    """A conftest's hooks add names, for markers, options and ``timesync``; a name that is taken is refused."""
+    pytester.makeconftest(
+        """
+        from pytest_hvclock.anomalies import Step
+        from pytest_hvclock.disciplines.ntp import Ntp
+        from pytest_hvclock.scenarios import Scenario
+        def pytest_hvclock_scenarios():
+            return [Scenario("ours", "It steps.", "None.", "us", {"timesync": "slow-ntp"}, anomalies=(Step("5 s"),))]
+        def pytest_hvclock_disciplines():
+            return {"slow-ntp": lambda: [Ntp(poll_ns=1000 * 10**9)]}
+        """
+    )
+    source = """
+    import pytest
+    @pytest.mark.hvclock("ours", "ours+drift-500ppm")
+    def test_it(hvclock):
+        hvclock.strike()
+        assert hvclock.error_ns == 5 * 10**9
+        hvclock.advance("1000 s")
+        assert hvclock.error_ns == 0
+    """
+    run(pytester, source, "--hvclock=ours").assert_outcomes(passed=2)
+    pytester.makeconftest(
+        "from pytest_hvclock.scenarios import SCENARIOS\n"
+        "def pytest_hvclock_scenarios(): return [SCENARIOS['drift-500ppm']]\n"
+    )
+    result = run(pytester, source)
+    result.stderr.fnmatch_lines(["*there is a scenario called 'drift-500ppm' already: choose another name"])
