@@ -80,13 +80,13 @@ def test_a_guest_in_sync_has_its_hosts_error():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"os": "plan9"}, ValueError, "unknown os 'plan9': use \"linux\" or \"windows\""),
+        ({"os": "plan9"}, ValueError, 'unknown os \'plan9\': use "linux" or "windows"'),
         (
             {"rtc": "gps"},
             ValueError,
-            "unknown rtc 'gps': use \"utc\" or \"local\", what the guest takes its RTC for",
+            'unknown rtc \'gps\': use "utc" or "local", what the guest takes its RTC for',
         ),
-        ({"drift": "200"}, ValueError, "'200' is not a rate: write a number and a unit, such as \"+200 ppm\" or \"5 %\""),
+        ({"drift": "200"}, ValueError, '\'200\' is not a rate: write a number and a unit, such as "+200 ppm" or "5 %"'),
         ({"timesync": 5}, TypeError, '5 is no timesync: write a name such as "linux", or a discipline'),
         (
             {"timesync": "linux+windows"},
