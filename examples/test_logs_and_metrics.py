@@ -46,6 +46,9 @@ def app(hvclock, tmp_path):
     app.stop()
 
 
+@pytest.mark.breaks_under(
+    "boot-linux-on-a-tokyo-host", "at midnight the log of the day is overwritten", condition=UNREPAIRED
+)
 @pytest.mark.hvclock(start="2026-01-05T15:30:00Z")
 def test_logging_loses_no_line(hvclock, app):
     app.log("a day's work")
@@ -55,9 +58,9 @@ def test_logging_loses_no_line(hvclock, app):
     app.start()
     app.log("up again")
     hvclock.advance("10 s")
+    app.log("ready")
     app.stop()
     app.start()
-    app.log("updated")
     hvclock.advance("12 h")
     app.log("the next morning")
     assert app.lost() == []

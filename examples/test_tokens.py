@@ -29,7 +29,9 @@ class Website:
 
 
 @pytest.mark.breaks_under("restore-after-a-month", "users are logged out after 1 s of their 10 min, when SYNC comes")
-@pytest.mark.breaks_under("boot-linux-on-a-tokyo-host", "users are logged out after 2.5 s: their sessions are of 9 h hence")
+@pytest.mark.breaks_under(
+    "boot-linux-on-a-tokyo-host", "users are logged out after 2.5 s: their sessions are of 9 h hence"
+)
 def test_itsdangerous_keeps_a_user_logged_in_for_ten_minutes(hvclock, lives_for):
     hvclock.strike()
     website = Website()
@@ -94,7 +96,9 @@ def login_accepted(hvclock):
 
 
 @pytest.mark.hvclock_recovers("login_accepted", within="10 s")
-@pytest.mark.breaks_under("drift-500ppm", "after 30 days the guest is 21 min 36 s ahead: every token of 10 min is expired")
+@pytest.mark.breaks_under(
+    "drift-500ppm", "after 30 days the guest is 21 min 36 s ahead: every token of 10 min is expired"
+)
 def test_pyjwt_accepts_a_token_just_issued(hvclock, login_accepted):
     hvclock.advance("30 d")
     assert login_accepted()

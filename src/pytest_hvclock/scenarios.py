@@ -369,7 +369,7 @@ _CATALOGUE = (
     ),
     Scenario(
         name="vmware-tools-one-minute",
-        summary="A guest under another hypervisor's tools: set forward when over 1 s behind, else slewed, every minute.",
+        summary="A guest under another hypervisor's tools: each minute set forward if over 1 s behind, else slewed.",
         effect="As Hyper-V, but slower to notice: up to a minute of old time after a restore.",
         source="open-vm-tools, services/plugins/timeSync/timeSync.c",
         settings={"timesync": VmwareTools(), "drift": "+78 ppm"},

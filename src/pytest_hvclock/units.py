@@ -180,7 +180,7 @@ def local_datetime(utc_ns: int, zone: tzinfo) -> datetime:
 
 
 def utc_ns_of_local(local: datetime, zone: tzinfo) -> int:
-    """Return the instant at which a clock in ``zone`` shows the naive time ``local``: of two, the one that ``fold`` says."""
+    """Return the instant at which a clock in ``zone`` shows the naive ``local``: of two, the one that ``fold`` says."""
     return (local.replace(tzinfo=zone).astimezone(UTC) - _EPOCH) // _MICROSECOND * NS_PER_US
 
 

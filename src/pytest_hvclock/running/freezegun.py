@@ -172,9 +172,7 @@ class _Kept:
         Args:
             again: whether the same guest goes on, so that new ``datetime.now`` come from new modules alone.
         """
-        fakes: dict[int, Function] = {
-            id(real): _functions.named[name] for name, real in _functions.real.items()
-        }
+        fakes: dict[int, Function] = {id(real): _functions.named[name] for name, real in _functions.real.items()}
         undo = self.functions.replace(lambda owner, found: None if stays_real(owner) else fakes[id(found)])
         if not again or self._modules != len(sys.modules):
             self._modules = len(sys.modules)
@@ -183,7 +181,9 @@ class _Kept:
                 self._methods, self._method_references = methods, References(methods)
         if self._methods:
             bound = {id(method): MethodType(_ours[method.__name__], method.__self__) for method in self._methods}
-            undo += self._method_references.replace(lambda owner, found: None if stays_real(owner) else bound[id(found)])
+            undo += self._method_references.replace(
+                lambda owner, found: None if stays_real(owner) else bound[id(found)]
+            )
         if not hasattr(sys, "getrefcount"):
             undo += _replace_by_index(fakes)
         return undo
@@ -197,9 +197,7 @@ class Freezegun:
 
     name = "freezegun"
     patches = True
-    misses: Mapping[str, Collection[str]] = {
-        source.name: (CONTAINER,) for source in SOURCES if source.by_engine
-    }
+    misses: Mapping[str, Collection[str]] = {source.name: (CONTAINER,) for source in SOURCES if source.by_engine}
 
     def __init__(self) -> None:
         """Do nothing yet: freezegun is looked at when it is installed."""
@@ -255,9 +253,7 @@ class Freezegun:
             for name in _STACKS:
                 del getattr(api, name)[before[name] :]
             if strangers > 0:
-                raise ConflictError(
-                    "freezegun was left frozen inside a guest: a test uses one of the two, not both"
-                )
+                raise ConflictError("freezegun was left frozen inside a guest: a test uses one of the two, not both")
 
         undo.callback(forget)
         for name, entry in zip(_STACKS, entries, strict=True):

@@ -102,7 +102,13 @@ SOURCES = (
     Source(
         "CLOCK_REALTIME_COARSE", "time.clock_gettime_ns", lambda guest: guest.wall_ns, "5", needs="CLOCK_BOOTTIME"
     ),
-    Source("CLOCK_TAI", "time.clock_gettime_ns", lambda guest: guest.wall_ns + _TAI_AHEAD_NS, "time.CLOCK_TAI", needs="CLOCK_TAI"),
+    Source(
+        "CLOCK_TAI",
+        "time.clock_gettime_ns",
+        lambda guest: guest.wall_ns + _TAI_AHEAD_NS,
+        "time.CLOCK_TAI",
+        needs="CLOCK_TAI",
+    ),
     Source("time.monotonic", "time.monotonic", lambda guest: guest.monotonic_ns / NS_PER_S, "", "monotonic"),
     Source("time.monotonic_ns", "time.monotonic_ns", lambda guest: guest.monotonic_ns, "", "monotonic_ns"),
     Source("time.perf_counter", "time.perf_counter", lambda guest: guest.monotonic_ns / NS_PER_S, "", "perf_counter"),
