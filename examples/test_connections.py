@@ -29,9 +29,7 @@ def database(hvclock):
     return Database(hvclock.host)
 
 
-@pytest.mark.breaks_under(
-    "restore-after-a-month", "SYNC throws every connection of the pool away, 1 s after it was made"
-)
+@pytest.mark.breaks_under("restore-after-a-month", "SYNC throws every pooled connection away after 1 s of its 10 min")
 @pytest.mark.breaks_under("boot-linux-on-a-tokyo-host", "a connection is used for 9 h after the server has hung up")
 def test_sqlalchemy_uses_a_connection_for_its_ten_minutes(hvclock, database, lives_for):
     hvclock.strike()

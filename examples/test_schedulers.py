@@ -87,7 +87,7 @@ def test_apscheduler_makes_tonights_backup(hvclock):
     raises=AssertionError,
     reason="Windows makes up for 5 s of drift at once, and tonight's backup is dropped as missed by 5 s",
 )
-def test_apscheduler_makes_tonights_backup_on_windows(hvclock):
+def test_apscheduler_makes_tonights_backup_on_windows():
     assert backups_of_a_night() == 1
 
 

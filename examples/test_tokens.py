@@ -29,9 +29,7 @@ class Website:
 
 
 @pytest.mark.breaks_under("restore-after-a-month", "users are logged out after 1 s of their 10 min, when SYNC comes")
-@pytest.mark.breaks_under(
-    "boot-linux-on-a-tokyo-host", "users are logged out after 2.5 s: their sessions are of 9 h hence"
-)
+@pytest.mark.breaks_under("boot-linux-on-a-tokyo-host", "SYNC logs everybody out: their sessions are from the future")
 def test_itsdangerous_keeps_a_user_logged_in_for_ten_minutes(hvclock, lives_for):
     hvclock.strike()
     website = Website()
@@ -96,9 +94,7 @@ def login_accepted(hvclock):
 
 
 @pytest.mark.hvclock_recovers("login_accepted", within="10 s")
-@pytest.mark.breaks_under(
-    "drift-500ppm", "after 30 days the guest is 21 min 36 s ahead: every token of 10 min is expired"
-)
+@pytest.mark.breaks_under("drift-500ppm", "after 30 days, 21 min ahead: every token of 10 min is refused")
 def test_pyjwt_accepts_a_token_just_issued(hvclock, login_accepted):
     hvclock.advance("30 d")
     assert login_accepted()
@@ -112,7 +108,7 @@ def code_accepted(hvclock):
 
 
 @pytest.mark.hvclock_recovers("code_accepted", within="10 s")
-@pytest.mark.breaks_under("drift-500ppm", "after 3 days the guest is 130 s ahead: no code of any phone is accepted")
+@pytest.mark.breaks_under("drift-500ppm", "after 3 days, 130 s ahead: no code of any phone is accepted")
 def test_pyotp_accepts_the_code_on_the_phone(hvclock, code_accepted):
     hvclock.advance("3 d")
     assert code_accepted()

@@ -42,7 +42,8 @@ SHARED = frozenset({"threading", "queue"})
 real_time_ns = time.time_ns
 """The real wall clock, for as long as no guest runs: the start of a test's true time."""
 
-_WALL = ("time", "time_ns", "gmtime", "localtime", "strftime")
+_WALL = {name: getattr(time, name) for name in ("time", "time_ns", "gmtime", "localtime", "strftime")}
+"""The functions that an engine reaches; one that does not patch them in place puts others into their names."""
 _UNTOUCHED = frozenset({"time_machine", "freezegun", "pytest_hvclock"})
 """Modules that stay real and need nothing for it."""
 _NO_CLOCK = -1
@@ -208,8 +209,8 @@ class Counters:
     def _make_real(self, places: list[Place]) -> None:
         """Put the real clocks in some places, until the guest is left."""
         for module, attribute, name in places:
-            before = getattr(time, name) if name else time
-            if module.get(attribute) is before:
+            before = _WALL[name] if name else time
+            if module.get(attribute) in (before, getattr(time, name, time)):
                 module[attribute] = getattr(self._namespace, name) if name else self._namespace
                 self._undo.append(partial(module.__setitem__, attribute, before))
 
@@ -236,7 +237,8 @@ def _places_of_time(module: ModuleType) -> list[Place]:
     """Return where a module keeps the ``time`` module, or a wall clock function of it."""
     if module is time or module.__name__.partition(".")[0] in _UNTOUCHED:
         return []
-    wall = {id(getattr(time, name)): name for name in _WALL} | {id(time): ""}
+    wall = {id(function): name for name, real in _WALL.items() for function in (real, getattr(time, name))}
+    wall[id(time)] = ""
     namespace = vars(module)
     return [
         (namespace, attribute, wall[id(value)]) for attribute, value in list(namespace.items()) if id(value) in wall

@@ -23,6 +23,7 @@ from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from itertools import islice
+from time import struct_time
 from types import BuiltinMethodType, MethodType, ModuleType
 from typing import Any
 
@@ -83,14 +84,14 @@ class WallFunctions:
         reader = self.reader
         return reader.wall if reader is not None else self.real["time_ns"]()
 
-    def gmtime(self, seconds: float | None = None, /) -> time.struct_time:
+    def gmtime(self, seconds: float | None = None, /) -> struct_time:
         """Convert the wall clock, or the time given, to UTC."""
-        found: time.struct_time = self.real["gmtime"](self._whole_seconds() if seconds is None else seconds)
+        found: struct_time = self.real["gmtime"](self._whole_seconds() if seconds is None else seconds)
         return found
 
-    def localtime(self, seconds: float | None = None, /) -> time.struct_time:
+    def localtime(self, seconds: float | None = None, /) -> struct_time:
         """Convert the wall clock, or the time given, to local time."""
-        found: time.struct_time = self.real["localtime"](self._whole_seconds() if seconds is None else seconds)
+        found: struct_time = self.real["localtime"](self._whole_seconds() if seconds is None else seconds)
         return found
 
     def strftime(self, format: str, *when: Any) -> str:
@@ -109,7 +110,7 @@ def now(cls: type[dt.datetime], tz: dt.tzinfo | None = None) -> dt.datetime:
     """Return the wall clock as local time, or in a zone."""
     reader = _functions.reader
     if reader is None:
-        return _real_method(cls, "now")(tz)
+        return _real_method(cls, "now")(tz)  # type: ignore[no-any-return]
     seconds, rest_ns = divmod(reader.wall, NS_PER_S)
     return cls.fromtimestamp(seconds, tz).replace(microsecond=rest_ns // NS_PER_US)
 
@@ -118,7 +119,7 @@ def utcnow(cls: type[dt.datetime]) -> dt.datetime:
     """Return the wall clock as naive UTC."""
     reader = _functions.reader
     if reader is None:
-        return _real_method(cls, "utcnow")()
+        return _real_method(cls, "utcnow")()  # type: ignore[no-any-return]
     if sys.version_info >= (3, 12):
         warnings.warn(
             "datetime.datetime.utcnow() is deprecated and scheduled for removal in a future version. Use "
@@ -134,16 +135,17 @@ def today(cls: type[dt.date]) -> dt.date:
     """Return the wall clock's local date; with its time, if asked of ``datetime``."""
     reader = _functions.reader
     if reader is None:
-        return _real_method(cls, "today")()
+        return _real_method(cls, "today")()  # type: ignore[no-any-return]
     seconds, rest_ns = divmod(reader.wall, NS_PER_S)
     found = cls.fromtimestamp(seconds)
     return found.replace(microsecond=rest_ns // NS_PER_US) if isinstance(found, dt.datetime) else found
 
 
+_datetime, _date = getattr(api, "real_datetime", dt.datetime), getattr(api, "real_date", dt.date)
 _METHODS: tuple[tuple[type, str, Function], ...] = (
-    (dt.datetime, "now", now),
-    (dt.datetime, "utcnow", utcnow),
-    (dt.date, "today", today),
+    (_datetime, "now", now),
+    (_datetime, "utcnow", utcnow),
+    (_date, "today", today),
 )
 _real_methods: dict[str, Any] = {name: vars(kind)[name] for kind, name, _ in _METHODS}
 _ours: dict[str, Function] = {name: function for _, name, function in _METHODS}
@@ -318,7 +320,7 @@ def _put_in_class(kind: type, name: str, value: object) -> None:
 
 def _kept_methods() -> list[Any]:
     """Return every ``datetime.now``, ``utcnow`` and ``today`` that somebody has kept."""
-    kinds = list(_family(dt.date))
+    kinds = list(_family(_date))
     return [
         method
         for method in gc.get_referrers(*kinds)
@@ -328,6 +330,7 @@ def _kept_methods() -> list[Any]:
 
 def _family(kind: type) -> Iterator[type]:
     yield kind
+    child: type
     for child in type.__subclasses__(kind):
         yield from _family(child)
 

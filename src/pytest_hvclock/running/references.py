@@ -34,10 +34,9 @@ class References:
 
     def replace(self, replacement: Replace) -> list[Callable[[], None]]:
         """Put something else in every place; returns what puts each one back."""
-        counts = tuple(sys.getrefcount(function) for function in self._functions)
-        if counts != self._counts:
+        if not self._counts or self._count() != self._counts:
             self._places = self._find()
-            self._counts = tuple(sys.getrefcount(function) for function in self._functions)
+            self._counts = self._count()
         undo: list[Callable[[], None]] = []
         for owner, function, put in self._places:
             new = replacement(owner, function)
@@ -45,6 +44,11 @@ class References:
                 put(function, new)
                 undo.append(partial(put, new, function))
         return undo
+
+    def _count(self) -> tuple[int, ...]:
+        """Return how many references there are to each function; nothing where nobody counts, as in PyPy."""
+        count = getattr(sys, "getrefcount", None)
+        return tuple(map(count, self._functions)) if count is not None else ()
 
     def _find(self) -> list[tuple[str, Function, Setter]]:
         """Ask the garbage collector, and keep those answers that are somebody's name for a function."""

@@ -20,7 +20,7 @@ try:
 except ImportError:
     raise BackendError('the backend "time-machine" needs the package time-machine: pip install time-machine') from None
 
-SUPPORTED = "2.16 to 3.6"
+SUPPORTED = "3.6"
 _PROBE_NS = 1_234_567_890_123_456_789
 _UUID_MEMORY = ("_last_timestamp", "_last_timestamp_v7", "_last_counter_v7")
 

@@ -511,11 +511,15 @@ def nanoseconds(seconds: float) -> int:
 
 
 def _in_futex(native_id: int) -> bool:
-    """Whether a thread of this process waits for a lock; where that cannot be told, every thread may."""
+    """Whether a thread of this process waits for a lock without a timeout; where that cannot be told, every one may.
+
+    A thread that only waits for its turn with the interpreter waits on a futex too, but always with a timeout.
+    """
     number = _FUTEX.get(os.uname().machine) if hasattr(os, "uname") else None
     try:
         with open(f"/proc/self/task/{native_id}/syscall", encoding="ascii") as file:  # noqa: PTH123  (one read)
-            return number is not None and file.read().split(maxsplit=1)[0] == str(number)
+            call = file.read().split()
+            return number is not None and call[0] == str(number) and call[4] == "0x0"
     except OSError:
         return True
 
