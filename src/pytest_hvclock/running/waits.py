@@ -320,7 +320,7 @@ class Coordinator:
         """Return where each thread that counts as running stands, or None if one of them is seen to do something."""
         with self._mutex:
             waiting = {waiter.thread for waiter in self._waiting}
-            if not self._running:
+            if not self._running or self._born:  # nobody to look at, or somebody who is only about to begin
                 return None
         frames = sys._current_frames()
         places: dict[int, Any] = {}
