@@ -1,0 +1,246 @@
+"""The documents are true: examples run, generated pages are up to date, and everything that exists is described."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import pytest_hvclock
+from pytest_hvclock import Guest, Host, anomalies, drifts
+from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL
+from pytest_hvclock.model.guest import GuestSettings
+from pytest_hvclock.plugin import hookspecs
+from pytest_hvclock.plugin.markers import MarkerSettings, Recovers
+from pytest_hvclock.plugin.settings import add_options
+from pytest_hvclock.plugin.vocabulary import MARKER_LINES
+from pytest_hvclock.running import BACKENDS, PACES
+from pytest_hvclock.scenarios import SCENARIOS, scenario_named
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+PAGES = sorted(
+    [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")), *(ROOT / "docs").glob("*.md")]
+)
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+class Options:
+    """Stands in for pytest's parser, and keeps the names of what is declared."""
+
+    def __init__(self) -> None:
+        self.options: list[str] = []
+        self.keys: list[str] = []
+
+    def getgroup(self, *_: str) -> Options:
+        return self
+
+    def addoption(self, name: str, **_: object) -> None:
+        self.options.append(name)
+
+    def addini(self, name: str, *_: object, **__: object) -> None:
+        self.keys.append(name)
+
+
+def declared() -> Options:
+    """Return the options and ini keys that the plugin declares."""
+    found = Options()
+    add_options(found)  # type: ignore[arg-type]
+    return found
+
+
+def public(kind: type) -> list[str]:
+    """Return what a class has to offer."""
+    return [name for name in dir(kind) if not name.startswith("_")]
+
+
+def classes(module: object, base: type) -> list[str]:
+    """Return the classes of a module that are made to be used."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    ]
+
+
+def described(name: str) -> bool:
+    """Whether the reference has a name in code, alone or at the beginning: ``advance`` in ``advance(by)``."""
+    return re.search(rf"`(?:--)?{re.escape(name)}(?![\w-])", REFERENCE) is not None
+
+
+# ------------------------------------------------------------------------------------------------------- the README
+
+
+def test_the_readmes_tests_pass_and_end_as_it_shows(pytester: pytest.Pytester) -> None:
+    """Every test of the README passes, and the summary is the one that it prints."""
+    tests = [block for block in blocks("python") if "def test_" in block]
+    assert len(tests) == 2
+    pytester.makepyfile(test_first=tests[0], test_readme=tests[1])
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
+    result.assert_outcomes(passed=4)
+    (summary,) = blocks("text")
+    result.stdout.fnmatch_lines(summary.splitlines(), consecutive=True)
+
+
+def test_the_readmes_first_test_has_ten_lines() -> None:
+    """It is called the ten-line test; imports and blank lines do not count, and fewer will do."""
+    body = blocks("python")[0].partition("def ")[2].splitlines()
+    assert len(body) <= 10
+
+
+def test_the_readmes_script_runs_without_pytest() -> None:
+    """The model and a running guest need no pytest, and give the error that the README has in nanoseconds."""
+    (script,) = [block for block in blocks("python") if "def test_" not in block]
+    blocked = "import sys; sys.modules['pytest'] = sys.modules['_pytest'] = None\n"
+    subprocess.run([sys.executable, "-W", "error", "-c", blocked + script], check=True, timeout=60)
+
+
+def test_the_readmes_option_strikes_an_unmarked_test_between_its_first_two_readings(
+    pytester: pytest.Pytester,
+) -> None:
+    """The README's own command line, on a test that measures a duration by the wall clock across two sleeps."""
+    (command,) = [block for block in blocks("sh") if block.startswith("pytest ")]
+    pytester.makepyfile(
+        """
+        import time
+
+        def test_unmarked():
+            before = time.time()
+            time.time()
+            time.sleep(10)
+            assert time.time() - before > 29 * 86_400
+        """
+    )
+    result = pytester.runpytest_subprocess(*shlex.split(command)[1:])
+    result.assert_outcomes(passed=1)
+
+
+def test_the_readmes_two_commands_are_alike_and_complete() -> None:
+    """Each sets up everything by itself, on one line; .ci/run takes the second from the README word for word."""
+    commands = [block.strip() for block in blocks("sh") if "tox" in block]
+    assert [command.rpartition(" ")[2] for command in commands] == ["examples", "tests"]
+    assert len({command.rpartition(" ")[0] for command in commands}) == 1
+    assert all("\n" not in command for command in commands)
+    assert README.count(commands[1]) == 1
+    assert "grep -m 1 -F 'tox -e tests' README.md" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert next(line for line in README.splitlines() if "tox -e tests" in line) == commands[1]
+
+
+# ---------------------------------------------------------------------------------------------------- the reference
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {
+            *declared().options,
+            *declared().keys,
+            *(field.name for kind in (MarkerSettings, Recovers) for field in fields(kind)),
+            *GuestSettings.__annotations__,
+            *(line.partition("(")[0] for line in MARKER_LINES),
+            *(name for name in vars(hookspecs) if name.startswith("pytest_")),
+        }
+    ),
+)
+def test_everything_that_can_be_set_is_in_the_reference(name: str) -> None:
+    """Options, ini keys, markers, their arguments, and hooks."""
+    assert described(name)
+
+
+@pytest.mark.parametrize("name", [OFF, PARTIAL, *DISCIPLINES, *BACKENDS, *PACES])
+def test_every_discipline_backend_and_pace_is_in_the_reference(name: str) -> None:
+    """What ``timesync``, ``backend`` and ``pace`` may be."""
+    assert described(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {
+            *public(Guest),
+            *(name for name in vars(Host().guest()) if not name.startswith("_")),
+            *public(Host),
+            *(name for name in vars(Host()) if not name.startswith("_")),
+            *classes(anomalies, anomalies.Anomaly),
+            *classes(drifts, drifts.Wander),
+            *(name for name in pytest_hvclock.__all__ if not name.startswith("_")),
+        }
+    ),
+)
+def test_every_public_name_is_in_the_reference(name: str) -> None:
+    """Verbs, readings, anomalies, drifts and errors."""
+    assert described(name)
+
+
+def test_the_reference_names_no_option_or_key_that_is_not_there() -> None:
+    """What has been taken away, or was never there, is not promised either."""
+    found = declared()
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert set(re.findall(r"--hvclock[a-z-]*", text)) <= set(found.options)
+    assert set(re.findall(r"`(hvclock_[a-z_]+)`", text)) <= {*found.keys, "hvclock_recovers"}
+
+
+def test_pytests_own_help_names_every_setting(pytester: pytest.Pytester) -> None:
+    """``pytest --help`` and ``--markers`` have what the reference has."""
+    told = (
+        pytester.runpytest_subprocess("--help").stdout.str() + pytester.runpytest_subprocess("--markers").stdout.str()
+    )
+    found = declared()
+    for name in (*found.options, *found.keys, *(f"@pytest.mark.{line.partition('(')[0]}(" for line in MARKER_LINES)):
+        assert name in told
+
+
+# ----------------------------------------------------------------------------------------------- scenarios, and links
+
+
+def test_the_page_of_scenarios_is_what_the_catalogue_makes() -> None:
+    """``python docs/make_scenarios.py`` was run after the last change of the catalogue or the model."""
+    specification = importlib.util.spec_from_file_location("make_scenarios", ROOT / "docs/make_scenarios.py")
+    assert specification is not None
+    assert specification.loader is not None
+    maker = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(maker)
+    assert maker.PAGE.read_text(encoding="utf-8") == maker.page(), "run: python docs/make_scenarios.py"
+
+
+def test_every_scenario_that_a_page_names_exists() -> None:
+    """In options, and in the README's marker."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = re.findall(r"--hvclock=([a-z0-9+-]+)", text) + re.findall(r'hvclock\((".*")\)', README)[0].split(", ")
+    assert len(named) > len(SCENARIOS) // 10
+    for name in named:
+        scenario_named(name.strip('"'))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link is to a file that is there, and to a heading that it has."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("http:", "https:")):
+            continue
+        path, _, heading = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.is_file(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in [text.lower().replace(" ", "-") for text in headings], target
+
+
+def test_every_tox_environment_that_a_page_names_exists() -> None:
+    """``tox -e`` in the README and in CONTRIBUTING."""
+    tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    known = {*re.findall(r"^\[testenv:(.+)\]$", tox, re.MULTILINE), "tests", "pytest84", "lowest"}
+    for page in PAGES:
+        for names in re.findall(r"tox -e ([\w.,-]+)", page.read_text(encoding="utf-8")):
+            assert {re.sub(r"^3\.1\d-", "", name) for name in names.split(",")} <= known
