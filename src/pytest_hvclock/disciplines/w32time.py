@@ -101,6 +101,9 @@ class W32Time(PhaseCorrection):
                 self.correct(clocks, 0)
             self.first_set_done = True
             return
+        deaf_ns = self.deaf_until_ns()
+        if deaf_ns is not None and clocks.true_ns < deaf_ns:
+            return
         self.used_at_ns = clocks.true_ns
         if not self._is_spike(clocks.true_ns, abs(offset_as)):
             self._discipline(clocks, offset_as)

@@ -286,11 +286,9 @@ class Guest:
     @property
     def drift_ppb(self) -> int:
         """The rate error of the guest's clocksource now, in parts per billion: positive is fast."""
-        drift = self._drift
-        if self._wander is not None or isinstance(drift, Wander):
+        if self._wander is not None:
             self._settle()
-            return self._wander.ppb if self._wander is not None else 0
-        return rate_ppb(drift(self.host.load) if callable(drift) else drift)
+        return self._rate_ppb()
 
     @property
     def timesync(self) -> Timesync:
@@ -546,7 +544,7 @@ class Guest:
         clocks = Segment(
             self.host.true_ns,
             wall_as,
-            drift_ppb=self.drift_ppb,
+            drift_ppb=self._rate_ppb(),
             slews_monotonic=self.os != "windows",
             granularity_ns=self._granularity_ns,
             sets=self._sets,
@@ -578,7 +576,7 @@ class Guest:
     def _keep_time_of(self, memory: Timekeeping) -> Timekeeping:
         """Return a checkpoint's clocks as they go on today: the drift and the service are the present ones."""
         timekeeping = memory.copy()
-        timekeeping.clocks.drift(self.drift_ppb)
+        timekeeping.clocks.drift(self._rate_ppb())
         present = disciplines(self._timesync, self.os)
         if [str(discipline) for discipline in present] != [str(discipline) for discipline in timekeeping.disciplines]:
             timekeeping.clocks.slew(0)
@@ -609,8 +607,15 @@ class Guest:
         if self._timekeeping.service is not None:
             self._timekeeping.service.host_error_ns = self.host.error_ns
 
+    def _rate_ppb(self) -> int:
+        """Return the rate error of the clocksource as the guest was left when it was last settled."""
+        drift = self._drift
+        if self._wander is not None or isinstance(drift, Wander):
+            return self._wander.ppb if self._wander is not None else 0
+        return rate_ppb(drift(self.host.load) if callable(drift) else drift)
+
     def _apply_drift(self) -> None:
-        self._timekeeping.clocks.drift(self.drift_ppb)
+        self._timekeeping.clocks.drift(self._rate_ppb())
 
     def _next_event_ns(self) -> int | None:
         """Return when something next happens to this guest's clocks by itself, or None."""
