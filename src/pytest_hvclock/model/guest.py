@@ -401,6 +401,7 @@ class Guest:
             return
         self._timekeeping = self._keep_time_of(point.timekeeping)
         self._thaw(sync=True)
+        self._timekeeping.wander_by(self._wander)
 
     def migrate(self, blackout: Duration = "5 s") -> None:
         """Move the guest to another host: it stands still for ``blackout``, which passes for everybody.
@@ -581,7 +582,7 @@ class Guest:
         if [str(discipline) for discipline in present] != [str(discipline) for discipline in timekeeping.disciplines]:
             timekeeping.clocks.slew(0)
             timekeeping = self._keep_time(timekeeping.clocks, present, in_sync=True)
-        timekeeping.wander_by(self._wander)
+        timekeeping.wander_by(None)  # hardware is not taken back: ``apply`` lets it go on
         return timekeeping
 
     def _freeze(self, state: State) -> None:
