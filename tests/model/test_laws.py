@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from pytest_hvclock import Host, StateError
 from pytest_hvclock.clocks.segment import Segment
+from pytest_hvclock.clocks.sets import ClockSets
 from pytest_hvclock.disciplines import DISCIPLINES
 
 S = 1_000_000_000
 AS_PER_NS = 1_000_000_000
 START = "2026-03-08T09:59:58.123456789Z"  # two seconds before Los Angeles changes to daylight saving
-NAMES = ["off", "partial", *DISCIPLINES, "linux+ntp", "windows+ntp"]
+FIGHTS = ["linux+ntp", "windows+ntp", "freebsd+ntp", "linux-implicit+timesyncd", "linux-4.10+chrony"]
+NAMES = ["off", "partial", *DISCIPLINES, *FIGHTS]
 DRIFTS = ["+78.387 ppm", Fraction(-1, 3_000_000), "-6 %", "+0.001 ppm", "-99.9999999 %"]
 COUNTERS = ("monotonic_ns", "monotonic_raw_ns", "boottime_ns", "reference_ticks")
 
@@ -228,6 +230,58 @@ def test_fast_forward_shows_what_a_reading_every_five_seconds_shows(timesync):
             _ = stepped.wall_ns
         whole.advance("1 h")
         assert shown(stepped) == shown(whole), drift
+
+
+@pytest.mark.parametrize("timesync", FIGHTS)
+@pytest.mark.parametrize("error", ["6 s", "-6 s"])
+def test_two_sources_that_disagree_are_fast_forwarded_as_they_fight(timesync, error):
+    """A host that is wrong by more than any threshold, and a daemon that is right: every set of either is the same."""
+    for drift in DRIFTS:
+        stepped, whole = (Host(START, error=error).guest(timesync=timesync, drift=drift) for _ in range(2))
+        for _ in range(200):
+            stepped.advance("5.5 s")
+            _ = stepped.wall_ns
+        whole.advance("1100 s")
+        assert shown(stepped) == shown(whole), drift
+
+
+@pytest.mark.parametrize("drift", ["0 ppm", "+1 %", "+78.387 ppm"])
+def test_fast_forward_does_not_freshen_what_a_guest_has_heard_long_ago(drift):
+    """A guest that no longer listens has an old host sample, and days in one stride leave it as old as they are."""
+    guest = Host(START).guest(drift=drift)
+    guest.timesync = "ntp"
+    guest.advance("599 s")
+    assert guest.ptp_ns == guest.host.true_ns
+    guest.advance("30 d")
+    with pytest.raises(OSError, match="/dev/ptp_hyperv"):
+        _ = guest.ptp_ns
+
+
+GAPS = st.sampled_from([5 * S, 5 * S, 64 * S])
+MOVES = st.sampled_from([(S, "SAMPLE"), (S, "SAMPLE"), (-S, "ntp")])
+LOGGED = st.lists(st.tuples(GAPS, MOVES), max_size=8)
+
+
+@settings(deadline=None, max_examples=500)
+@given(LOGGED, LOGGED.filter(bool), st.integers(0, 5))
+def test_a_log_repeats_what_was_logged_since_a_mark_as_if_it_had_happened_again(before, during, times):
+    """However much of it is written as repetition, the single sets are those of living through every round."""
+
+    def log_all(log, moves, now_ns):
+        for gap_ns, (by_ns, by) in moves:
+            now_ns += gap_ns
+            log.add(now_ns, (now_ns - by_ns) * AS_PER_NS, now_ns * AS_PER_NS, by)
+        return now_ns
+
+    repeated, lived = ClockSets(), ClockSets()
+    now_ns = log_all(lived, before, 0)
+    log_all(repeated, before, 0)
+    mark = repeated.mark()
+    log_all(repeated, during, now_ns)
+    repeated.repeat(mark, times, sum(gap_ns for gap_ns, _ in during))
+    for _ in range(times + 1):
+        now_ns = log_all(lived, during, now_ns)
+    assert single_sets(repeated) == single_sets(lived)
 
 
 # --------------------------------------------------------------------------------------------------- exactness
