@@ -13,6 +13,7 @@ from pytest_hvclock import Host, StateError
 from pytest_hvclock.clocks.segment import Segment
 from pytest_hvclock.clocks.sets import ClockSets
 from pytest_hvclock.disciplines import DISCIPLINES
+from pytest_hvclock.model.timekeeping import Cycle
 
 S = 1_000_000_000
 AS_PER_NS = 1_000_000_000
@@ -257,14 +258,32 @@ def test_fast_forward_does_not_freshen_what_a_guest_has_heard_long_ago(drift):
         _ = guest.ptp_ns
 
 
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_a_guest_that_no_longer_listens_is_fast_forwarded_like_any_other(drift, monkeypatch):
+    """Ten years after the service was switched off for NTP are few acts, and end where pieces of them end."""
+    acts = []
+    skip = Cycle.skip
+    monkeypatch.setattr(Cycle, "skip", lambda cycle, *ends: (acts.append(1), skip(cycle, *ends))[1])
+    split, whole = (Host(START).guest(drift=drift) for _ in range(2))
+    split.timesync = whole.timesync = "ntp"
+    whole.advance("3650 d")
+    shown_at_once = (whole.wall_ns, whole.monotonic_ns, whole.reference_ticks)
+    assert len(acts) < 5_000
+    for piece in ("1 ns", "599 s", "2 s", "1 h", "7 d"):
+        split.advance(piece)
+        _ = split.wall_ns
+    split.advance(whole.host.true_ns - split.host.true_ns)
+    assert (split.wall_ns, split.monotonic_ns, split.reference_ticks) == shown_at_once
+
+
 GAPS = st.sampled_from([5 * S, 5 * S, 64 * S])
 MOVES = st.sampled_from([(S, "SAMPLE"), (S, "SAMPLE"), (-S, "ntp")])
 LOGGED = st.lists(st.tuples(GAPS, MOVES), max_size=8)
 
 
 @settings(deadline=None, max_examples=500)
-@given(LOGGED, LOGGED.filter(bool), st.integers(0, 5))
-def test_a_log_repeats_what_was_logged_since_a_mark_as_if_it_had_happened_again(before, during, times):
+@given(LOGGED, LOGGED.filter(bool), st.sampled_from([0, 0, 59 * S]), st.integers(0, 5))
+def test_a_log_repeats_what_was_logged_since_a_mark_as_if_it_had_happened_again(before, during, quiet_ns, times):
     """However much of it is written as repetition, the single sets are those of living through every round."""
 
     def log_all(log, moves, now_ns):
@@ -278,9 +297,9 @@ def test_a_log_repeats_what_was_logged_since_a_mark_as_if_it_had_happened_again(
     log_all(repeated, before, 0)
     mark = repeated.mark()
     log_all(repeated, during, now_ns)
-    repeated.repeat(mark, times, sum(gap_ns for gap_ns, _ in during))
+    repeated.repeat(mark, times, sum(gap_ns for gap_ns, _ in during) + quiet_ns)
     for _ in range(times + 1):
-        now_ns = log_all(lived, during, now_ns)
+        now_ns = log_all(lived, during, now_ns) + quiet_ns
     assert single_sets(repeated) == single_sets(lived)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_hvclock.clocks.actor import Actor
-from pytest_hvclock.clocks.segment import Segment
+from pytest_hvclock.clocks.segment import STALE_SAMPLE_NS, Segment
 from pytest_hvclock.disciplines.base import Discipline
 from pytest_hvclock.errors import StuckError
 from pytest_hvclock.model.service import Service
@@ -133,6 +133,8 @@ class Timekeeping:
         """Return everything that decides how the guest goes on, relative to now."""
         clocks, heeding = self.clocks, self.heeding()
         heard = clocks.heard() if len(heeding) == len(self._actors) else None
+        if self.service is None and heard is not None and heard[1] > STALE_SAMPLE_NS:
+            heard = None  # it is refused, and nobody will freshen it: how old it is makes no difference any more
         keys = [actor.key(clocks.true_ns) for actor in heeding]
         return (clocks.error_as, clocks.drift_ppb, clocks.correction_ppb, heard, *keys)
 
