@@ -537,6 +537,23 @@ def test_what_was_written_to_the_rtc_after_a_checkpoint_is_undone_by_it():
     assert guest.rtc == datetime(2026, 1, 1)
 
 
+def test_an_applied_checkpoint_takes_back_what_the_guests_driver_remembers():
+    """Old Linux heeds 50 samples of a boot; those after the checkpoint have not happened when it is applied."""
+    guest = linux(timesync="linux-legacy")
+    guest.advance("50 s")
+    point = guest.checkpoint()
+    for _ in range(2):
+        guest.advance("1 h")
+        guest.step("3 s")
+        guest.advance("1 min")
+        assert guest.error_ns == 3 * S
+        guest.apply(point, view="outside")
+        guest.advance("1 min")
+        guest.step("3 s")
+        guest.advance("1 min")
+        assert guest.error_ns == 0
+
+
 def test_a_checkpoint_of_another_guest_is_refused():
     """A checkpoint belongs to the virtual machine it was taken of."""
     host = Host(START)
@@ -1124,6 +1141,29 @@ def test_a_host_that_is_set_right_reaches_its_guests_with_the_next_message():
     assert guest.error_ns == -HOUR
     host.advance(1)
     assert guest.error_ns == 0
+
+
+def test_what_was_due_before_the_host_went_wrong_was_sent_by_a_right_host():
+    """A SYNC whose moment has passed unread carried the host's error of that moment."""
+    host = Host(START)
+    guest = host.guest()
+    guest.pause()
+    host.advance("1 h")
+    guest.resume()
+    host.advance("2 s")
+    host.error = "1 h"
+    assert guest.error_ns == 0
+    assert guest.ptp_ns == host.true_ns
+
+
+def test_what_was_lived_before_the_load_changed_was_lived_at_the_old_drift():
+    """Time that nobody has looked at is no exception."""
+    host = Host(START)
+    guest = host.guest(timesync="off", drift=lambda load: load / 1_000)
+    host.advance("100 s")
+    host.load = 1
+    host.advance("1 s")
+    assert guest.error_ns == MS
 
 
 def test_an_error_of_the_host_that_is_no_duration_is_refused():
