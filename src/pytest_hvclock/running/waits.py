@@ -29,9 +29,10 @@ from pytest_hvclock.units import NS_PER_S, NS_PER_TICK
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
 
-_FUTEX = {"x86_64": 202, "aarch64": 98}
-_LOOKS = 4
-"""How often in a row a thread must be found unmoved before it is taken for waiting."""
+_FUTEX = {"x86_64": "202", "aarch64": "98"}
+_LOOKS, _BLIND_LOOKS = 4, 40
+"""How often in a row a thread must be found unmoved before it is taken for waiting: where its system call can be told,
+and where it cannot, so that it may just as well be short of processor time."""
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.001, 0.02
 _STRANGERS_S = 5.0
 """How long, in real seconds, threads outside the guest have to wake one of the guest's before all count as stuck."""
@@ -299,7 +300,7 @@ class Coordinator:
                 now = self._unseen_waits()
                 looks = looks + 1 if now is not None and now == seen else 0
                 seen = now if now is not None else {}
-                if looks >= _LOOKS:
+                if looks >= (_LOOKS if _CALLS_ARE_SEEN else _BLIND_LOOKS):
                     looks = 0
                     self._drive(force=True)
                 if _real_monotonic() - since_s > _STRANGERS_S:
@@ -329,14 +330,14 @@ class Coordinator:
                 continue
             frame = frames.get(ident)
             native = thread.native_id
-            if frame is None or native is None or not _in_futex(native):
+            if frame is None or native is None or not _waits_for_a_lock(native):
                 return None
             places[ident] = (id(frame), frame.f_lasti)
         return places
 
     def _strangers(self) -> int:
-        """Count the live threads that are not the guest's."""
-        return sum(ident not in self.threads for ident in sys._current_frames())
+        """Count the live threads that are neither the guest's nor the kit's."""
+        return sum(ident not in self.threads and ident not in own_threads for ident in sys._current_frames())
 
     def _describe(self) -> str:
         """Say that all wait, and where each does."""
@@ -436,10 +437,13 @@ class Coordinator:
         """Go on in the child of a fork, where only the calling thread has survived."""
         self._mutex, self._looker = allocate_lock(), allocate_lock()
         self.owner = get_ident()
+        own_threads.clear()
         self.threads, self._running, self._driver = {self.owner: threading.current_thread()}, 1, None
         self._waiting, self._joining, self._born, self._past = [], [], set(), {}
 
 
+own_threads: set[int] = set()
+"""The identifiers of the threads that the kit itself has started, and that wake nobody."""
 _current: list[Coordinator] = []
 """The coordinator of the running guest, if there is one."""
 
@@ -510,18 +514,27 @@ def nanoseconds(seconds: float) -> int:
     return math.ceil(scaled) if scaled > 0 else math.floor(scaled)
 
 
-def _in_futex(native_id: int) -> bool:
-    """Whether a thread of this process waits for a lock without a timeout; where that cannot be told, every one may.
-
-    A thread that only waits for its turn with the interpreter waits on a futex too, but always with a timeout.
-    """
-    number = _FUTEX.get(os.uname().machine) if hasattr(os, "uname") else None
+def _system_call(native_id: int) -> list[str] | None:
+    """Return the number and the arguments of a thread's system call, or None where that cannot be told."""
     try:
         with open(f"/proc/self/task/{native_id}/syscall", encoding="ascii") as file:  # noqa: PTH123  (one read)
-            call = file.read().split()
-            return number is not None and call[0] == str(number) and call[4] == "0x0"
+            return file.read().split()
     except OSError:
-        return True
+        return None
+
+
+def _waits_for_a_lock(native_id: int) -> bool:
+    """Whether a thread waits for a lock, and without a timeout; where that cannot be told, every thread may.
+
+    A thread that waits for the interpreter's own lock does so with a timeout, and can run.
+    """
+    call = _system_call(native_id) if _CALLS_ARE_SEEN else None
+    return call is None or (call[0] == _FUTEX[os.uname().machine] and int(call[4], 16) == 0)
+
+
+_CALLS_ARE_SEEN = (
+    hasattr(os, "uname") and os.uname().machine in _FUTEX and _system_call(threading.get_native_id()) is not None
+)
 
 
 def _inside(filename: str) -> bool:

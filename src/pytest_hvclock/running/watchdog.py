@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from pytest_hvclock.errors import StuckError
+from pytest_hvclock.running.waits import own_threads
 
 if TYPE_CHECKING:
     from pytest_hvclock.running import Running
@@ -43,7 +44,8 @@ class Watchdog:
         self._watched = running
         if running is not None and self._process != os.getpid():  # threads do not survive a fork
             self._process = os.getpid()
-            start_new_thread(self._look, ())  # no threading.Thread: its start would wait on the guest
+            # no threading.Thread: its start would wait on the guest
+            own_threads.add(start_new_thread(self._look, ()))
 
     def _look(self) -> None:
         """See whether true time moves, for as long as the process lives."""
