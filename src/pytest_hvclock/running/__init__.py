@@ -171,7 +171,7 @@ class Running(AbstractContextManager[None]):
                 undo.callback(_counters.remove)
                 _counters.install(reader, self._engine.real_time_functions(), self._set_wall)
                 self._enter_zone(undo)
-                undo.callback(conflicts.guard())
+                undo.callback(conflicts.guard(*conflicts.STARTS))
             undo.callback(self.guest.clock._follow, None)
             self.guest.clock._follow(reader, self._sleep)
             if not self._live:
@@ -236,6 +236,8 @@ class Running(AbstractContextManager[None]):
             self._loops.install()
         elif stays_real(module.__name__):
             _counters.keep_real(module)
+            if module.__name__ in conflicts.STARTS:
+                self._undo.callback(conflicts.guard(module.__name__))
 
     def _set_wall(self, wall_ns: int) -> None:
         self.guest.step(wall_ns - self.guest.wall_ns)

@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_hvclock.errors import ConflictError
 
-_STARTS = (("time-machine", "time_machine", "travel"), ("freezegun", "freezegun.api", "_freeze_time"))
-"""What each library calls the class whose ``start`` begins to fake time."""
+STARTS = {"time_machine": ("time-machine", "travel"), "freezegun.api": ("freezegun", "_freeze_time")}
+"""In which module which library has the class whose ``start`` begins to fake time."""
 
 
 def refuse_active() -> None:
@@ -42,10 +42,11 @@ def active() -> list[str]:
     return found
 
 
-def guard() -> Callable[[], None]:
-    """Let nobody else begin to fake time from now on; returns what allows it again."""
+def guard(*modules: str) -> Callable[[], None]:
+    """Let these libraries not begin to fake time from now on, those that are loaded; returns what allows it again."""
     undo: list[tuple[Any, Any]] = []
-    for library, module, name in _STARTS:
+    for module in modules:
+        library, name = STARTS[module]
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None:
             undo.append((kind, kind.start))
