@@ -26,7 +26,9 @@ class Database:
 
 @pytest.fixture
 def database(hvclock):
-    return Database(hvclock.host)
+    database = Database(hvclock.host)
+    yield database
+    database.engine.dispose()
 
 
 @pytest.mark.breaks_under("restore-after-a-month", "SYNC throws every pooled connection away after 1 s of its 10 min")
