@@ -26,16 +26,20 @@ Replace = Callable[[str, Function], Function | None]
 class References:
     """The places that refer to some functions, found once and found again only when there may be new ones."""
 
-    def __init__(self, functions: Iterable[Function]) -> None:
-        """Look for references to ``functions``."""
+    def __init__(self, functions: Iterable[Function], *, forget: bool = False) -> None:
+        """Look for references to ``functions``; with ``forget``, let go of those that nobody has a name for."""
         self._functions = tuple(functions)
+        self._forget = forget
         self._counts: tuple[int, ...] = ()
         self._places: list[tuple[str, Function, Setter]] = []
 
     def replace(self, replacement: Replace) -> list[Callable[[], None]]:
         """Put something else in every place; returns what puts each one back."""
-        if not self._counts or self._count() != self._counts:
+        if self._functions and (not self._counts or self._count() != self._counts):
             self._places = self._find()
+            if self._forget:
+                named = {id(function) for _, function, _ in self._places}
+                self._functions = tuple(function for function in self._functions if id(function) in named)
             self._counts = self._count()
         undo: list[Callable[[], None]] = []
         for owner, function, put in self._places:
@@ -55,21 +59,33 @@ class References:
         wanted = {id(function): function for function in self._functions}
         holders = [holder for holder in gc.get_referrers(*self._functions) if holder is not self._functions]
         nested = [holder for holder in holders if type(holder) in (dict, tuple, CellType, staticmethod)]
-        owners: dict[int, list[Any]] = {id(holder): [] for holder in nested}
-        for owner in gc.get_referrers(*nested) if nested else ():
-            for referent in gc.get_referents(owner):
-                if id(referent) in owners:
-                    owners[id(referent)].append(owner)
+        owners = _owners_of(nested)
+        inner = {CellType: tuple, staticmethod: dict}  # a closure's cells, and the namespace of a class
+        owners |= _owners_of(
+            [owner for holder in nested for owner in owners[id(holder)] if type(owner) is inner.get(type(holder))]
+        )
         places: list[tuple[str, Function, Setter]] = []
         for holder in holders:
-            places += _places_in(holder, owners.get(id(holder), []), wanted)
+            places += _places_in(holder, owners, wanted)
         return places
 
 
+def _owners_of(held: list[Any]) -> dict[int, list[Any]]:
+    """Return who refers to each of some objects, by its ``id``: one look at everything there is, for all of them."""
+    owners: dict[int, list[Any]] = {id(one): [] for one in held}
+    for owner in gc.get_referrers(*held) if held else ():
+        if owner is not held:
+            for referent in gc.get_referents(owner):
+                if id(referent) in owners:
+                    owners[id(referent)].append(owner)
+    return owners
+
+
 def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
-    holder: Any, owners: list[Any], wanted: dict[int, Function]
+    holder: Any, owners_of: dict[int, list[Any]], wanted: dict[int, Function]
 ) -> list[tuple[str, Function, Setter]]:
     """Return the places in one object that refers to a wanted function."""
+    owners = owners_of.get(id(holder), [])
     if isinstance(holder, dict):
         return _places_in_namespace(holder, owners, wanted)
     if isinstance(holder, tuple):
@@ -81,13 +97,13 @@ def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
             if id(value) in wanted
         ]
     if isinstance(holder, CellType):
-        return [(_module_of_cell(owners), holder.cell_contents, _cell_setter(holder))]
+        return [(_module_of_cell(owners, owners_of), holder.cell_contents, _cell_setter(holder))]
     if isinstance(holder, staticmethod):
         return [
             (owner.get("__module__", ""), wanted[id(holder.__func__)], _class_setter(owner_class, name))
             for owner in owners
             if isinstance(owner, dict)
-            for owner_class in gc.get_referrers(owner)
+            for owner_class in owners_of.get(id(owner), ())
             if isinstance(owner_class, type)
             for name, value in list(owner.items())
             if value is holder
@@ -124,13 +140,12 @@ def _places_in_namespace(
     return []
 
 
-def _module_of_cell(owners: list[Any]) -> str:
+def _module_of_cell(closures: list[Any], owners_of: dict[int, list[Any]]) -> str:
     """Return the module of the function that a closure's cell belongs to."""
-    for closure in owners:
-        if isinstance(closure, tuple):
-            for owner in gc.get_referrers(closure):
-                if isinstance(owner, FunctionType) and owner.__closure__ is closure:
-                    return owner.__module__ or ""
+    for closure in closures:
+        for owner in owners_of.get(id(closure), ()):
+            if isinstance(owner, FunctionType) and owner.__closure__ is closure:
+                return owner.__module__ or ""
     return ""
 
 
