@@ -18,6 +18,7 @@ import sys
 import time
 import uuid
 import warnings
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -163,9 +164,9 @@ class _Kept:
 
     def __init__(self) -> None:
         """Know of nothing yet."""
-        self.functions = References(_functions.real.values())
-        self._methods: list[Any] = []
-        self._method_references = References(())
+        self._functions = References(_functions.real.values())
+        self._methods = References(())
+        self._known: dict[int, weakref.ref[Any]] = {}
         self._modules = 0
 
     def replace(self, *, again: bool) -> list[Callable[[], None]]:
@@ -175,20 +176,23 @@ class _Kept:
             again: whether the same guest goes on, so that new ``datetime.now`` come from new modules alone.
         """
         fakes: dict[int, Function] = {id(real): _functions.named[name] for name, real in _functions.real.items()}
-        undo = self.functions.replace(lambda owner, found: None if stays_real(owner) else fakes[id(found)])
+        undo = self._functions.replace(lambda owner, found: None if stays_real(owner) else fakes[id(found)])
         if not again or self._modules != len(sys.modules):
             self._modules = len(sys.modules)
             methods = _kept_methods()
-            if {id(method) for method in methods} != {id(method) for method in self._methods}:
-                self._methods, self._method_references = methods, References(methods)
-        if self._methods:
-            bound = {id(method): MethodType(_ours[method.__name__], method.__self__) for method in self._methods}
-            undo += self._method_references.replace(
-                lambda owner, found: None if stays_real(owner) else bound[id(found)]
-            )
+            if any(self._known.get(id(method), _nobody)() is not method for method in methods):
+                self._methods = References(methods, forget=True)
+                self._known = {id(method): weakref.ref(method) for method in methods}
+        undo += self._methods.replace(
+            lambda owner, found: None if stays_real(owner) else MethodType(_ours[found.__name__], found.__self__)  # type: ignore[attr-defined]
+        )
         if not hasattr(sys, "getrefcount"):
             undo += _replace_by_index(fakes)
         return undo
+
+
+def _nobody() -> None:
+    return None
 
 
 _kept = _Kept()
@@ -199,7 +203,11 @@ class Freezegun:
 
     name = "freezegun"
     patches = True
-    misses: Mapping[str, Collection[str]] = {source.name: (CONTAINER,) for source in SOURCES if source.by_engine}
+    misses: Mapping[str, Collection[str]] = {
+        source.name: (CONTAINER,)
+        for source in SOURCES
+        if source.by_engine and source.name != "date.today"  # the real one asks time.time
+    }
 
     def __init__(self) -> None:
         """Do nothing yet: freezegun is looked at when it is installed."""

@@ -42,7 +42,7 @@ class Source(NamedTuple):
     on_clock: str | None = None
     """The same on ``guest.clock``, if it has it."""
     by_engine: bool = False
-    """Whether an engine has to reach it; the other sources are served by the layer that all engines share."""
+    """Whether engines reach it; the other sources are served by the layer that all engines share."""
     needs: str = "time"
     """What the ``time`` module must have."""
 
@@ -97,8 +97,14 @@ SOURCES = (
     Source("now of a subclass of datetime", "Moment.now", _naive, by_engine=True),
     Source("time.ctime", "time.ctime", lambda guest: _local(guest).ctime()),
     Source("time.asctime", "time.asctime", lambda guest: _local(guest).ctime()),
-    Source("CLOCK_REALTIME", "time.clock_gettime", lambda guest: guest.wall_ns / NS_PER_S, "0", needs="clock_gettime"),
-    Source("CLOCK_REALTIME, ns", "time.clock_gettime_ns", lambda guest: guest.wall_ns, "0", needs="clock_gettime_ns"),
+    Source(
+        "CLOCK_REALTIME", "time.clock_gettime", lambda guest: guest.wall_ns / NS_PER_S, "0", by_engine=True,
+        needs="clock_gettime",
+    ),
+    Source(
+        "CLOCK_REALTIME, ns", "time.clock_gettime_ns", lambda guest: guest.wall_ns, "0", by_engine=True,
+        needs="clock_gettime_ns",
+    ),
     Source(
         "CLOCK_REALTIME_COARSE", "time.clock_gettime_ns", lambda guest: guest.wall_ns, "5", needs="CLOCK_BOOTTIME"
     ),
