@@ -95,34 +95,6 @@ def test_the_catalogue_is_printed(pytester):
     assert "passed" not in result.stdout.str()
 
 
-def test_a_suite_that_does_not_use_it_is_left_alone(pytester):
-    """Nothing of the kit but its door is imported, and no wrapper is registered."""
-    source = """
-    import sys
-    def test_it(pytestconfig):
-        loaded = {name for name in sys.modules if name.startswith("pytest_hvclock")}
-        assert loaded == {"pytest_hvclock", "pytest_hvclock.plugin", "pytest_hvclock.plugin.hookspecs",
-                          "pytest_hvclock.plugin.settings", "pytest_hvclock.plugin.vocabulary"}, loaded
-        assert not {"freezegun", "asyncio", "zoneinfo"} & set(sys.modules)
-        assert not pytestconfig.pluginmanager.has_plugin("hvclock-phases")
-    """
-    options = [
-        "-p",
-        "no:time_machine",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:anyio",
-        "-p",
-        "no:asyncio",
-    ]
-    result = run(pytester, source, *options)
-    result.assert_outcomes(passed=1)
-    assert "hvclock:" not in result.stdout.str()
-
-
 @pytest.mark.parametrize("options", [["-n", "2"], ["-p", "randomly"], ["--setup-show"], ["-p", "no:terminal"], ["-q"]])
 def test_the_harness_is_undisturbed(pytester, options):
     """xdist, pytest-randomly, and every way of reporting or not."""

@@ -198,7 +198,19 @@ def test_a_library_that_is_imported_on_the_guest_is_right_after_it(guest, librar
     now = time.monotonic()
     read = {style: module.STYLES[style]() - now for style in STYLES}
     assert [style for style in STYLES if not 0 <= read[style] < 60] == []
-    assert module.from_import is time.monotonic
+    assert [value is time.monotonic for value in module.held()] == [True] * len(module.held())
+
+
+def test_what_was_saved_on_the_guest_and_given_back_on_it_is_real_after_it(guest, library):
+    """A patch that is undone before the guest is left gives back the guest's function, and that is put right."""
+    module = library("monotonic")
+    for _ in range(2):
+        with guest.running(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "from_import", lambda: 42.0)
+            patch.setattr(time, "monotonic", lambda: 42.0)
+            patch.setattr(module.holder, "own", lambda: 42.0)
+            assert module.from_import() == time.monotonic() == 42.0
+        assert [value is module.in_a_list[0] for value in module.held()] == [True] * len(module.held())
 
 
 def test_holders_may_be_gone_when_the_guest_is_left(guest, library):

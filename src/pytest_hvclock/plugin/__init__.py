@@ -18,7 +18,7 @@ from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, sc
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
 
-PHASES = "hvclock-phases"
+PHASES, TELLER = "hvclock-phases", "hvclock-teller"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,6 +64,12 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     print(catalogue())  # noqa: T201  (the answer to the command)
     return 0
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Listen to what xdist's workers report: this process collects no test, and cannot know what they will use."""
+    if session.config.pluginmanager.has_plugin("dsession"):
+        use_teller(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -112,6 +118,15 @@ def use_phases(config: pytest.Config) -> None:
         from pytest_hvclock.plugin.phases import Phases
 
         config.pluginmanager.register(Phases(config), PHASES)
+        use_teller(config)
+
+
+def use_teller(config: pytest.Config) -> None:
+    """Register what tells the story at the end."""
+    if not config.pluginmanager.has_plugin(TELLER):
+        from pytest_hvclock.plugin.teller import Teller
+
+        config.pluginmanager.register(Teller(), TELLER)
 
 
 @pytest.fixture

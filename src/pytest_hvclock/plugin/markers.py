@@ -104,6 +104,10 @@ def recovers(item: pytest.Item) -> Recovers | None:
     marker = item.get_closest_marker(RECOVERS)
     if marker is None:
         return None
+    known = [setting.name for setting in fields(Recovers)]
+    wrong_name = next((name for name in marker.kwargs if name not in known), None)
+    if wrong_name is not None:
+        raise TypeError(f"the marker hvclock_recovers has no setting {wrong_name!r}: use {', '.join(known)}")
     try:
         found = Recovers(*marker.args, **marker.kwargs)
     except TypeError as wrong:
@@ -118,6 +122,6 @@ def recovers(item: pytest.Item) -> Recovers | None:
 
     positive_ns(found.within, "within")
     for name, value in (("hold", found.hold), ("every", found.every)):
-        if value is not None:
-            positive_ns(value, name)
+        if value is not None and positive_ns(value, name) == 0 and name == "every":
+            raise ValueError(f"every={value!r}: time has to pass between two probes")
     return found

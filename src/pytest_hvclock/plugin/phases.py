@@ -18,7 +18,6 @@ from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.model.host import Host
 from pytest_hvclock.plugin.markers import Recovers, merged, recovers, split
 from pytest_hvclock.plugin.settings import SETTINGS, Settings
-from pytest_hvclock.plugin.story import Story
 from pytest_hvclock.recovery import recover
 from pytest_hvclock.running import Running
 from pytest_hvclock.running.counters import REAL, real_time_ns
@@ -69,7 +68,7 @@ class OnGuest:
                 since_ns=self.guest.struck_at_ns,
             )
         except ValueError as wrong:
-            pytest.fail(str(wrong), pytrace=False)
+            raise pytest.fail.Exception(str(wrong), pytrace=False) from None
         if not recovery.recovered:
             pytest.fail(f"{recovery.message(self.recovers.name)}\n{self.command()}", pytrace=False)
         assert recovery.took_ns is not None  # noqa: S101  (it has recovered)
@@ -121,7 +120,7 @@ def guest_of(request: pytest.FixtureRequest) -> Iterator[Guest]:
             on_guest.probe = on_guest.recovers.probe
         on_guest.running.__enter__()
     except (TypeError, ValueError, HvclockError) as wrong:
-        pytest.fail(f"{item.nodeid}: {wrong}", pytrace=False)
+        raise pytest.fail.Exception(f"{item.nodeid}: {wrong}", pytrace=False) from None
     item.stash[ON_GUEST] = config.stash[RUNNING] = on_guest
     try:
         yield on_guest.guest
@@ -131,7 +130,7 @@ def guest_of(request: pytest.FixtureRequest) -> Iterator[Guest]:
         try:
             on_guest.running.__exit__(None, None, None)
         except HvclockError as wrong:
-            pytest.fail(f"{item.nodeid}: {wrong}", pytrace=False)
+            raise pytest.fail.Exception(f"{item.nodeid}: {wrong}", pytrace=False) from None
 
 
 def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGuest:
@@ -194,9 +193,8 @@ class Phases:
     """The hooks around the phases of a test; registered when the first test that uses the kit is collected."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Begin a story to be told at the end."""
+        """Take the run whose tests are to be put on guests."""
         self._config = config
-        self._story = Story()
         self._within = False
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -269,14 +267,6 @@ class Phases:
         if on_guest is not None and call.when == "call" and report.failed:
             report.sections.append(("Guest clock", on_guest.section()))
         return report
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take note of what became of each scenario."""
-        self._story.add(report)
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Tell, scenario by scenario, what broke and what recovered."""
-        self._story.tell(terminalreporter)
 
     def _suspend(self) -> None:
         on_guest = self._config.stash.get(RUNNING, None)

@@ -54,14 +54,15 @@ def add_options(parser: pytest.Parser) -> None:
         "--hvclock-backend",
         dest="hvclock_backend",
         metavar="NAME",
-        help=f"What puts the guest's clocks under the code being tested ({TIME_MACHINE}).",
+        help="What puts the guest's clocks under the code being tested: time-machine, freezegun, or direct, which "
+        f"only serves code that takes its clock as an argument (default: {TIME_MACHINE}).",
     )
     group.addoption(
         "--hvclock-pace",
         dest="hvclock_pace",
         metavar="PACE",
         help="How true time moves: stepped, by waiting and by hvclock.advance() alone, or live, with the real clock "
-        "as well (stepped).",
+        f"as well (default: {STEPPED}).",
     )
     group.addoption(
         "--hvclock-scenarios",

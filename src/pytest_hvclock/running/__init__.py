@@ -146,6 +146,7 @@ class Running(AbstractContextManager[None]):
                 self._coordinator.close()
             self._reader = self._coordinator = None
             _running.clear()
+            _counters.release()
 
     @property
     def installed(self) -> bool:

@@ -66,6 +66,8 @@ class Counters:
         self._fakes = {id(real): self._named_fakes[name] for name, real in self._real.items()}
         self._shared: dict[int, Function] = {id(time.monotonic): self._monotonic_of_thread, id(time.sleep): self.sleep}
         self._references = References(self._real.values())
+        self._leftovers = References(self._named_fakes.values())
+        self._leftovers.settle()
         self._sleep = time.sleep
         self._clocks = _clock_ids()
         self._modules = 0
@@ -176,6 +178,15 @@ class Counters:
             put_back()
         self._release_latecomers()
         self.reader = self.waits = self._set_wall = None
+
+    def release(self) -> None:
+        """Give whoever has taken or been given back one of our functions on the guest the real one.
+
+        Ours would do as well, but a program may compare; monkeypatch gives back what it found in the middle of a test.
+        """
+        originals = {id(fake): self._real[name] for name, fake in self._named_fakes.items()}
+        self._leftovers.replace(lambda _, fake: originals[id(fake)])
+        self._leftovers.settle()
 
     def _replacement(self, module: str, function: Function) -> Function | None:
         """Return what stands for a real function in a module, or None if the module keeps it."""

@@ -49,6 +49,10 @@ class References:
                 undo.append(partial(put, new, function))
         return undo
 
+    def settle(self) -> None:
+        """Take it that nobody has taken a reference so far who matters."""
+        self._places, self._counts = [], self._count()
+
     def _count(self) -> tuple[int, ...]:
         """Return how many references there are to each function; nothing where nobody counts, as in PyPy."""
         count = getattr(sys, "getrefcount", None)
