@@ -71,6 +71,7 @@ class Counters:
         self._sleep = time.sleep
         self._clocks = _clock_ids()
         self._modules = 0
+        self._newest: object = None
         self._harness: list[Place] = []
         self._namespace = ModuleType("time")
         self._namespace.__dict__.update(vars(time), __name__=__name__)  # so that it counts as one that stays real
@@ -206,8 +207,9 @@ class Counters:
 
     def _keep_real(self, real_wall: dict[str, Function]) -> None:
         """Give those who stay real a ``time`` module of their own, and the real wall clock by name."""
-        if len(sys.modules) != self._modules:
-            self._modules = len(sys.modules)
+        newest = next(reversed(sys.modules.values()), None)
+        if len(sys.modules) != self._modules or newest is not self._newest:
+            self._modules, self._newest = len(sys.modules), newest
             self._harness = [
                 place
                 for name, module in list(sys.modules.items())
@@ -221,7 +223,8 @@ class Counters:
         """Put the real clocks in some places, until the guest is left."""
         for module, attribute, name in places:
             before = _WALL[name] if name else time
-            if module.get(attribute) in (before, getattr(time, name, time)):
+            held = module.get(attribute)
+            if held is before or held is getattr(time, name, time):
                 module[attribute] = getattr(self._namespace, name) if name else self._namespace
                 self._undo.append(partial(module.__setitem__, attribute, before))
 
