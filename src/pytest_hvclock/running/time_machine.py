@@ -1,12 +1,14 @@
 """The wall clock by way of time-machine, which patches CPython's built-ins in place, so that every reference follows.
 
 The seam: the ``Traveller`` that ``travel.start()`` returns is asked for ``time_ns()`` at every read, and an attribute
-of the instance wins over the method of the class. It has been there from time-machine 2.16 on; it is probed for at the
-start, because no documentation promises it.
+of the instance wins over the method of the class. It has been there from time-machine 2.16 on; before 3.5.1, though, a
+``datetime`` went through a float and was rounded up now and then. Both are probed for at the start, because no
+documentation promises them.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
@@ -14,13 +16,14 @@ from typing import Any
 
 from pytest_hvclock.errors import BackendError, ConflictError
 from pytest_hvclock.running.reader import Reader
+from pytest_hvclock.units import NS_PER_S, NS_PER_US
 
 try:
     import time_machine
 except ImportError:
     raise BackendError('the backend "time-machine" needs the package time-machine: pip install time-machine') from None
 
-SUPPORTED = "3.6"
+SUPPORTED = "3.5.1 to 3.6"
 _PROBE_NS = 1_234_567_890_123_456_789
 _UUID_MEMORY = ("_last_timestamp", "_last_timestamp_v7", "_last_counter_v7")
 
@@ -45,7 +48,10 @@ class TimeMachine:
         self._traveller = self._travel.start()
         try:
             self._traveller.time_ns = lambda: _PROBE_NS
-            probed = time.time_ns() == _PROBE_NS
+            shown = (dt.datetime.today(), dt.datetime.now())  # noqa: DTZ002, DTZ005  (each by a function of its own)
+            probed = time.time_ns() == _PROBE_NS and all(
+                moment.microsecond == _PROBE_NS % NS_PER_S // NS_PER_US for moment in shown
+            )
         except AttributeError:
             probed = False
         if not probed:
@@ -62,7 +68,9 @@ class TimeMachine:
 
     def remove(self) -> None:
         """Stop the travel, and any that lies on top of it; see ``Backend``."""
-        stack = time_machine.traveller_stack
+        stack = getattr(time_machine, "traveller_stack", None)
+        if stack is None:  # an old version, which is refused
+            stack = [self._traveller]
         strangers = len(stack) - 1 - stack.index(self._traveller) if self._traveller in stack else 0
         for _ in range(strangers):
             self._travel.stop()
