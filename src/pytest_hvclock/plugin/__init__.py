@@ -35,7 +35,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
     """Take what a plugin or a conftest adds to the kit, as soon as it is there."""
-    if hasattr(plugin, "pytest_hvclock_scenarios") or hasattr(plugin, "pytest_hvclock_disciplines"):
+    if any(hasattr(plugin, f"pytest_hvclock_{name}") for name in ("scenarios", "disciplines", "backends")):
         from pytest_hvclock.plugin.extensions import extend
 
         extend(plugin, manager)
@@ -90,7 +90,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the guest first wherever it is wanted, whether by argument, marker or option."""
     everywhere = config.stash[SETTINGS].scenario is not None
-    used = False
+    used = chosen = False
     for item in items:
         names = getattr(item, "fixturenames", None)
         if names is None:
@@ -98,6 +98,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         recovers = item.get_closest_marker(RECOVERS)
         if everywhere or recovers is not None or HVCLOCK in names or item.get_closest_marker(HVCLOCK) is not None:
             used = True
+            chosen = chosen or any("backend" in marker.kwargs for marker in item.iter_markers(HVCLOCK))
             if HVCLOCK in names:
                 names.remove(HVCLOCK)
             names.insert(0, HVCLOCK)
@@ -110,6 +111,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 names.append(recovers.args[0])
     if used:
         use_phases(config)
+        if not chosen and not hasattr(config, "workerinput"):  # a worker of xdist would only crash
+            from pytest_hvclock.plugin.phases import refuse_backend
+
+            refuse_backend(config)
 
 
 def use_phases(config: pytest.Config) -> None:

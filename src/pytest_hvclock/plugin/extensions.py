@@ -15,7 +15,7 @@ _retractions: list[Callable[[], None]] = []
 
 
 def extend(plugin: object, manager: pytest.PytestPluginManager) -> None:
-    """Add the scenarios and disciplines that a plugin has.
+    """Add the scenarios, disciplines and backends that a plugin has.
 
     Raises:
         pytest.UsageError: for a name that is taken.
@@ -27,6 +27,12 @@ def extend(plugin: object, manager: pytest.PytestPluginManager) -> None:
     for disciplines in manager.subset_hook_caller("pytest_hvclock_disciplines", others)():
         for name, make in disciplines.items():
             _add(DISCIPLINES, "timesync", name, make, plugin)
+    if hasattr(plugin, "pytest_hvclock_backends"):
+        from pytest_hvclock.running import BACKENDS
+
+        for backends in manager.subset_hook_caller("pytest_hvclock_backends", others)():
+            for name, make in backends.items():
+                _add(BACKENDS, "backend", name, make, plugin)
 
 
 def retract() -> None:

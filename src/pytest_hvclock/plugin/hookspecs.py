@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_hvclock.disciplines.base import Discipline
+    from pytest_hvclock.running.backend import Backend
     from pytest_hvclock.scenarios import Scenario
 
 
@@ -20,3 +21,8 @@ def pytest_hvclock_scenarios() -> Sequence[Scenario]:  # type: ignore[empty-body
 @pytest.hookspec
 def pytest_hvclock_disciplines() -> Mapping[str, Callable[[], Sequence[Discipline]]]:  # type: ignore[empty-body]
     """Return disciplines by the names under which ``timesync`` finds them; each is made anew for every guest."""
+
+
+@pytest.hookspec
+def pytest_hvclock_backends() -> Mapping[str, Callable[[], Backend]]:  # type: ignore[empty-body]
+    """Return what makes backends, by the names under which ``--hvclock-backend`` finds them; see ``conformance``."""

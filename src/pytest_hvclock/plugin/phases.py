@@ -9,18 +9,20 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Generator, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from pytest_hvclock.errors import HvclockError
+from pytest_hvclock.errors import BackendError, HvclockError
 from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.model.host import Host
 from pytest_hvclock.plugin.markers import Recovers, merged, recovers, split
 from pytest_hvclock.plugin.settings import SETTINGS, Settings
 from pytest_hvclock.recovery import recover
-from pytest_hvclock.running import Running
+from pytest_hvclock.running import Running, try_backend
 from pytest_hvclock.running.counters import REAL, real_time_ns
+from pytest_hvclock.running.unreached import READERS, loaded, used_by
 from pytest_hvclock.scenarios import Scenario, scenario_named
 from pytest_hvclock.units import NS_PER_S, error_text, iso
 
@@ -45,6 +47,7 @@ class OnGuest:
         self.strike_at: int | None = None
         """Before which reading the scenario strikes by itself; None if the test's end is soon enough."""
         self._reads = 0
+        self._loaded = loaded()
 
     def begin_body(self) -> None:
         """Count the readings, if the scenario is to strike before one of them."""
@@ -96,18 +99,40 @@ class OnGuest:
         lines += [str(entry) for entry in guest.clock_sets[-5:]]
         now = error_text(guest.error_ns) if guest.state.value != "off" else "off"
         lines.append(f"at the end, {iso(guest.host.true_ns)} true time, the guest is {now}")
+        lines += self.unreached().values()
         return "\n".join([*lines, self.command()])
+
+    def unreached(self) -> dict[str, str]:
+        """Name the modules whose own clocks no backend reaches, and how the test comes by each."""
+        module = getattr(self.item, "module", None)
+        found = dict.fromkeys(loaded() - self._loaded, "imported during the test")
+        if isinstance(module, ModuleType):
+            found |= {name: f"used by {user}" for name, user in used_by(module).items()}
+        return {name: f"not the guest's clock: {name} ({READERS[name]}), {found[name]}" for name in sorted(found)}
 
     def command(self) -> str:
         """Return the command that repeats this test from the same instant."""
         settings = self.item.config.stash[SETTINGS]
         options = [f"--hvclock={settings.scenario}"] if settings.scenario is not None else []
+        options += [f"--hvclock-backend={settings.backend}"] if settings.backend != Settings.backend else []
         start = iso(self.guest.host.started_ns)
         return " ".join(["pytest", shlex.quote(self.item.nodeid), *options, "-o", f"hvclock_start={start}"])
 
 
 ON_GUEST = pytest.StashKey[OnGuest]()
 RUNNING = pytest.StashKey[OnGuest]()
+
+
+def refuse_backend(config: pytest.Config) -> None:
+    """Say before any test runs that the backend which all of them would run by does not work here.
+
+    Raises:
+        pytest.UsageError: one line that says what is missing.
+    """
+    try:
+        try_backend(config.stash[SETTINGS].backend)
+    except BackendError as wrong:
+        raise pytest.UsageError(f"hvclock: {wrong}") from None
 
 
 def guest_of(request: pytest.FixtureRequest) -> Iterator[Guest]:
@@ -264,8 +289,10 @@ class Phases:
         """Say what the guest's clock did, below a failure."""
         report: Any = yield
         on_guest = item.stash.get(ON_GUEST, None)
-        if on_guest is not None and call.when == "call" and report.failed:
-            report.sections.append(("Guest clock", on_guest.section()))
+        if on_guest is not None and call.when == "call":
+            report.hvclock_unreached = on_guest.unreached()
+            if report.failed:
+                report.sections.append(("Guest clock", on_guest.section()))
         return report
 
     def _suspend(self) -> None:

@@ -103,9 +103,9 @@ def read_settings(config: pytest.Config) -> Settings:
 
         _checked("--hvclock", scenario_named, scenario)
     if backend is not None:
-        from pytest_hvclock.running import backend_named
+        from pytest_hvclock.running import try_backend
 
-        _checked("--hvclock-backend", backend_named, backend)
+        _checked("--hvclock-backend", try_backend, backend)
     pace = _given(config, "hvclock_pace", "hvclock_pace")
     if pace not in (None, STEPPED, "live"):
         raise pytest.UsageError(f"--hvclock-pace: unknown pace {pace!r}: use stepped or live")

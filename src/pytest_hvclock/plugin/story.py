@@ -22,9 +22,12 @@ class Story:
     def __init__(self) -> None:
         """Begin with nothing to tell."""
         self._lines: dict[str, list[Line]] = {}
+        self._unreached: dict[str, str] = {}
 
     def add(self, report: pytest.TestReport) -> None:
-        """Take note of a test that ran under a scenario."""
+        """Take note of a test that ran under a scenario, and of readers of real clocks that it has."""
+        for name, text in getattr(report, "hvclock_unreached", {}).items():
+            self._unreached.setdefault(name, text)
         properties = dict(report.user_properties)
         scenario = properties.get("hvclock.scenario")
         if report.when != "call" or not isinstance(scenario, str):
@@ -44,7 +47,7 @@ class Story:
 
     def tell(self, terminal: pytest.TerminalReporter) -> None:
         """Write the story, if there is one and it is wanted."""
-        if not self._lines or terminal.no_summary or terminal.verbosity < 0:
+        if not (self._lines or self._unreached) or terminal.no_summary or terminal.verbosity < 0:
             return
         terminal.section("guest clocks")
         for scenario, lines in sorted(self._lines.items()):
@@ -58,6 +61,8 @@ class Story:
                     detail = f"{line.detail}" if line.outcome == "recovered" else f": {line.detail}"
                     separator = " " if line.outcome == "recovered" else ""
                     terminal.write_line(f"  {line.outcome:9} {_short(line.test, scenario)}{separator}{detail}")
+        for _, text in sorted(self._unreached.items()):
+            terminal.write_line(text)
 
 
 def _short(nodeid: str, scenario: str) -> str:

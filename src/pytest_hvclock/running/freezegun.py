@@ -203,11 +203,7 @@ class Freezegun:
 
     name = "freezegun"
     patches = True
-    misses: Mapping[str, Collection[str]] = {
-        source.name: (CONTAINER,)
-        for source in SOURCES
-        if source.by_engine and source.name != "date.today"  # the real one asks time.time
-    }
+    misses: Mapping[str, Collection[str]] = {source.name: (CONTAINER,) for source in SOURCES if source.by_engine}
 
     def __init__(self) -> None:
         """Do nothing yet: freezegun is looked at when it is installed."""

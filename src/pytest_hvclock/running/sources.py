@@ -17,7 +17,7 @@ CONTAINER = "container"
 CLOCK = "guest.clock"
 STYLES = {
     "attribute": "`time.time()`",
-    "name": "`from time import time`, or the class `datetime`",
+    "name": "`from time import time`",
     "default": "a default argument",
     "closure": "a variable of a closure",
     "class": "an attribute of a class",
@@ -43,6 +43,8 @@ class Source(NamedTuple):
     """The same on ``guest.clock``, if it has it."""
     by_engine: bool = False
     """Whether engines reach it; the other sources are served by the layer that all engines share."""
+    indirect: bool = False
+    """Whether a kept reference may find the guest by itself: before Python 3.15 ``today`` asked ``time.time``."""
     needs: str = "time"
     """What the ``time`` module must have."""
 
@@ -92,8 +94,8 @@ SOURCES = (
         "datetime.utcnow", "datetime.datetime.utcnow", lambda guest: _utc(guest).replace(tzinfo=None), "", "utcnow",
         by_engine=True,
     ),
-    Source("datetime.today", "datetime.datetime.today", _naive, by_engine=True),
-    Source("date.today", "datetime.date.today", lambda guest: _naive(guest).date(), by_engine=True),
+    Source("datetime.today", "datetime.datetime.today", _naive, by_engine=True, indirect=True),
+    Source("date.today", "datetime.date.today", lambda guest: _naive(guest).date(), by_engine=True, indirect=True),
     Source("now of a subclass of datetime", "Moment.now", _naive, by_engine=True),
     Source("time.ctime", "time.ctime", lambda guest: _local(guest).ctime()),
     Source("time.asctime", "time.asctime", lambda guest: _local(guest).ctime()),
