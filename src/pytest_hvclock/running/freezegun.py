@@ -5,9 +5,9 @@ return datetimes of a class of their own, and know the names in modules only. So
 to the nanosecond, and they go into every reference that can be found. ``now``, ``utcnow`` and ``today`` are put into
 the real classes themselves: every subclass and every kept class follows, and a reading is a real ``datetime``.
 
-What freezegun is taken for: it knows the real functions, whatever has been frozen before; it is told of the guest, so
-that whoever asks it, or has kept one of its fakes from an earlier freeze, reads the guest too; and where the
-interpreter does not count references, as PyPy, its index of modules finds the names in them.
+What freezegun is taken for: it knows the real functions, whatever has been frozen before; and it is told of the guest,
+so that whoever asks it, or has kept one of its fakes from an earlier freeze, reads the guest too. Its walk through all
+modules is not: it takes 10 ms in a large process, and asks lazy modules for attributes that they then import.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class _Kept:
             lambda owner, found: None if stays_real(owner) else MethodType(_ours[found.__name__], found.__self__)  # type: ignore[attr-defined]
         )
         if not hasattr(sys, "getrefcount"):
-            undo += _replace_by_index(fakes)
+            undo += _replace_in_modules(fakes)
         return undo
 
 
@@ -339,14 +339,14 @@ def _family(kind: type) -> Iterator[type]:
         yield from _family(child)
 
 
-def _replace_by_index(fakes: dict[int, Function]) -> list[Callable[[], None]]:
-    """Put ours in place of the names in modules, by freezegun's index of them; returns what puts each one back."""
+def _replace_in_modules(fakes: dict[int, Function]) -> list[Callable[[], None]]:
+    """Put ours in place of the names in modules; returns what puts each one back."""
     undo: list[Callable[[], None]] = []
     for name, module in list(sys.modules.items()):
         if not isinstance(module, ModuleType) or stays_real(name):
             continue
-        for attribute, real in api._get_cached_module_attributes(module):
-            if id(real) in fakes and vars(module).get(attribute) is real:
+        for attribute, real in list(vars(module).items()):  # no getattr, which makes lazy modules import others
+            if id(real) in fakes:
                 setattr(module, attribute, fakes[id(real)])
                 undo.append(partial(setattr, module, attribute, real))
     return undo
