@@ -76,17 +76,22 @@ def test_a_wait_that_is_notified_earlier_ends_earlier(python):
 
 
 def test_a_timeout_ends_a_wait_for_another_thread(python):
-    """``join`` and ``Future.result`` give up on the guest's clock, and the other thread goes on."""
+    """``join`` and ``Future.result`` give up on the guest's clock, and the other thread goes on.
+
+    A wait of no length moves nothing; a second one at the same instant moves 100 ns, so that no loop spins.
+    """
     assert python("""
         import concurrent.futures
         with guest.running():
-            start = time.monotonic()
+            start, start_ns = time.monotonic(), time.monotonic_ns()
             thread = threading.Thread(target=time.sleep, args=(60,))
             thread.start()
             thread.join(10)
             print(thread.is_alive(), time.monotonic() - start)
+            thread.join(0)
+            print(time.monotonic_ns() - start_ns)
             thread.join(-1)
-            print(thread.is_alive(), time.monotonic() - start)
+            print(time.monotonic_ns() - start_ns)
             thread.join()
             print(thread.is_alive(), time.monotonic() - start)
             with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -96,7 +101,7 @@ def test_a_timeout_ends_a_wait_for_another_thread(python):
                 except TimeoutError:
                     print("timeout", time.monotonic() - start)
             print(time.monotonic() - start)
-    """) == ["True 10.0", "True 10.0", "False 60.0", "timeout 70.0", "120.0"]
+    """) == ["True 10.0", "10000000000", "10000000100", "False 60.0", "timeout 70.0", "120.0"]
 
 
 def test_timers_fire_on_the_guest(python):
@@ -118,14 +123,18 @@ def test_timers_fire_on_the_guest(python):
 
 
 def test_a_pool_of_threads_sleeps_side_by_side(python):
-    """Ten sleeps of ten threads take as long as one; ``as_completed`` sees them end in order, or times out."""
+    """The sleeps of several threads pass side by side; ``as_completed`` sees them end in order, or times out.
+
+    Each ``submit`` waits once for no time at all. The second does so at the same instant as the first, which moves
+    100 ns; the third finds itself at a new instant.
+    """
     assert python("""
         import concurrent.futures as futures
         with guest.running():
-            start = time.monotonic()
+            start, start_ns = time.monotonic(), time.monotonic_ns()
             with futures.ThreadPoolExecutor(10) as pool:
                 waits = {pool.submit(time.sleep, seconds): seconds for seconds in (30, 10, 20)}
-                print([(waits[future], round(time.monotonic() - start, 6)) for future in futures.as_completed(waits)])
+                print([(waits[future], time.monotonic_ns() - start_ns) for future in futures.as_completed(waits)])
                 slow = pool.submit(time.sleep, 100)
                 try:
                     list(futures.as_completed([slow], timeout=10))
@@ -135,7 +144,13 @@ def test_a_pool_of_threads_sleeps_side_by_side(python):
                 print(len(done), len(pending))
                 print(list(pool.map(lambda seconds: time.sleep(seconds) or seconds, [3, 2, 1])))
             print(130 <= time.monotonic() - start < 131)
-    """) == ["[(10, 10.0), (20, 20.0), (30, 30.0)]", "timeout True True", "0 1", "[3, 2, 1]", "True"]
+    """) == [
+        "[(10, 10000000100), (20, 20000000100), (30, 30000000000)]",
+        "timeout True True",
+        "0 1",
+        "[3, 2, 1]",
+        "True",
+    ]
 
 
 def test_a_lock_that_a_sleeping_thread_holds(python):
