@@ -17,7 +17,7 @@ FLOORS = (
     ("clocks",),
     ("disciplines", "drifts"),
     ("model",),
-    ("anomalies",),
+    ("anomalies", "timeline"),
     ("scenarios", "running"),
     ("recovery", "conformance"),
     ("plugin",),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pytest_hvclock.clocks.sets import ClockSets
+from pytest_hvclock.clocks.trail import Trail
 from pytest_hvclock.units import AS_PER_NS, NS_PER_S, NS_PER_TICK, PPB
 
 STALE_SAMPLE_NS = 600 * NS_PER_S
@@ -52,6 +53,8 @@ class Segment:
     sets: ClockSets = field(default_factory=ClockSets)
     refusals: ClockSets = field(default_factory=ClockSets)
     """The sets that W32Time has declined as too large, and only logged."""
+    trail: Trail | None = None
+    """Where the clocks tell of each step and each change of rate, if somebody wants to know."""
 
     @property
     def wall_ns(self) -> int:
@@ -108,6 +111,8 @@ class Segment:
         The caller has found that the guest's whole state, error included, came back after ``period_ns``; ``heard`` if
         that goes for the newest host sample as well.
         """
+        if self.trail is not None:
+            self.trail.repeats(self, (self.monotonic_as - since.monotonic_as) // period_ns)
         self.true_ns += times * period_ns
         self.wall_as += times * period_ns * AS_PER_NS
         self.monotonic_as += times * (self.monotonic_as - since.monotonic_as)
@@ -115,6 +120,7 @@ class Segment:
         self.reference_ns += times * (gained := self.reference_ns - since.reference_ns)
         if heard and self.sample is not None:
             self.sample = HostSample(self.sample.host_ns + times * period_ns, self.sample.reference_ns + times * gained)
+        self._bent()
 
     def when_monotonic(self, deadline_as: int) -> int | None:
         """Return the first true nanosecond at which MONOTONIC has reached a deadline, if it runs at all."""
@@ -128,6 +134,7 @@ class Segment:
         """Set the wall clock, as ``settimeofday`` does: it steps, nothing else does, and the set is logged."""
         self.sets.add(self.true_ns, self.wall_as, wall_as, by)
         self.wall_as = wall_as
+        self._bent()
 
     def slew(self, correction_ppb: int) -> None:
         """Let the wall clock run this much faster than its clocksource, to be corrected without a step.
@@ -135,11 +142,16 @@ class Segment:
         Bounded so that a slewing clock never goes back.
         """
         self.correction_ppb = max(correction_ppb, -PPB - self.drift_ppb)
+        self._bent()
 
     def drift(self, drift_ppb: int) -> None:
         """Let the clocksource run at another rate; a correction in hand stays, unless the wall clock would go back."""
         self.drift_ppb = drift_ppb
         self.slew(self.correction_ppb)
+
+    def _bent(self) -> None:
+        if self.trail is not None:
+            self.trail.bent(self)
 
     def heard(self) -> tuple[int, int] | None:
         """Return how far the newest host sample, gone on from, is behind true time, and how old it is.

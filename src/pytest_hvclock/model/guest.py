@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from pytest_hvclock.clocks.message import Flag
 from pytest_hvclock.clocks.segment import STALE_SAMPLE_NS, Segment
 from pytest_hvclock.clocks.sets import ClockSets
+from pytest_hvclock.clocks.trail import Trail
 from pytest_hvclock.disciplines import Timesync, disciplines, os_of
 from pytest_hvclock.disciplines.base import Discipline
 from pytest_hvclock.drifts import Wander
@@ -30,6 +31,7 @@ from pytest_hvclock.units import (
     Rate,
     Zone,
     duration_ns,
+    duration_text,
     error_text,
     positive_ns,
     rate_ppb,
@@ -159,6 +161,8 @@ class Guest:
         """True time of ``strike``, in nanoseconds: the moment at which the anomaly had happened."""
         self.clock = Clock(self)
         """The guest's clocks and its ``sleep`` as an object, for code that takes its clock as an argument."""
+        self.trail: Trail | None = None
+        """What the guest's clocks do from when ``follow`` was called, or None."""
         self._watcher: Callable[[], None] | None = None
         self._identity = len(host.guests)
         self._state = State.RUNNING
@@ -281,7 +285,7 @@ class Guest:
             raise
         if self._state is not State.OFF:
             self._timekeeping.wander_by(self._wander)
-        self._disturbed()
+        self._disturbed(f"drift = {value!r}")
 
     @property
     def drift_ppb(self) -> int:
@@ -306,7 +310,7 @@ class Guest:
         clocks.slew(0)
         self._timekeeping = self._keep_time(clocks, found, in_sync=True)
         self._open_channel(self._sync_after_resume_ns)
-        self._disturbed()
+        self._disturbed(f"timesync = {value!r}")
 
     # ------------------------------------------------------------------------------------------------- verbs
 
@@ -318,13 +322,14 @@ class Guest:
         """Set the wall clock forward, or back if negative, as somebody in the guest would; nothing else moves."""
         self._require("step", State.RUNNING)
         clocks = self._read()
-        clocks.set_wall(clocks.wall_as + duration_ns(by) * AS_PER_NS, "step")
-        self._disturbed()
+        by_ns = duration_ns(by)
+        clocks.set_wall(clocks.wall_as + by_ns * AS_PER_NS, "step")
+        self._disturbed(f'step("{duration_text(by_ns)}")')
 
     def pause(self) -> None:
         """Suspend every virtual processor (``Suspend-VM``): all the guest's counters stop."""
         self._require("pause", State.RUNNING)
-        self._freeze(State.PAUSED)
+        self._freeze(State.PAUSED, "pause")
 
     def resume(self, *, sync: bool = True) -> None:
         """Go on after a pause (``Resume-VM``).
@@ -334,13 +339,13 @@ class Guest:
                 does not (microsoft/WSL#10006): samples go on as if nothing had happened.
         """
         self._require("resume", State.PAUSED)
-        self._thaw(sync=sync)
+        self._thaw("resume", sync=sync)
 
     def save(self) -> SavedState:
         """Save the guest (``Save-VM``): memory and counters go to disk; the RTC goes on."""
         self._require("save", State.RUNNING, State.PAUSED)
         if self._state is State.RUNNING:
-            self._freeze(State.SAVED)
+            self._freeze(State.SAVED, "save")
         self._state = State.SAVED
         self._saved = SavedState(self.host.true_ns)
         return self._saved
@@ -356,7 +361,7 @@ class Guest:
         if saved is not self._saved:
             raise StateError("cannot restore this saved state: it is not this guest's latest one")
         self._saved = None
-        self._thaw(sync=sync)
+        self._thaw("restore", sync=sync)
 
     def checkpoint(self, kind: Literal["standard", "production"] = "standard") -> Checkpoint:
         """Take a checkpoint: *standard* with memory, *production* (the default of Hyper-V) without."""
@@ -400,7 +405,8 @@ class Guest:
             self.boot()
             return
         self._timekeeping = self._keep_time_of(point.timekeeping)
-        self._thaw(sync=True)
+        self._timekeeping.clocks.trail = self.trail
+        self._thaw("apply", sync=True)
         self._timekeeping.wander_by(self._wander)
 
     def migrate(self, blackout: Duration = "5 s") -> None:
@@ -410,10 +416,10 @@ class Guest:
         """
         self._require("migrate", State.RUNNING)
         blackout_ns = positive_ns(blackout, "blackout")
-        self._freeze(State.PAUSED)
+        self._freeze(State.PAUSED, "migrate")
         self.host.advance(blackout_ns)
         if self._state is State.PAUSED:
-            self._thaw(sync=True)
+            self._thaw("migrated", sync=True)
 
     def power_off(self) -> None:
         """Turn the guest off (``Stop-VM -TurnOff``); a saved state is discarded."""
@@ -421,7 +427,9 @@ class Guest:
         self._settle()
         self._saved = None
         self._state = State.OFF
-        self._disturbed()
+        if self.trail is not None:
+            self.trail.off(self.host.true_ns)
+        self._disturbed("power_off")
 
     def boot(self) -> None:
         """Power the guest on (``Start-VM``): a new life, with a wall clock taken from the RTC until the first SYNC."""
@@ -430,7 +438,7 @@ class Guest:
         self._state = State.RUNNING
         self._timekeeping = self._power_on(self._rtc.as_guest_ns() * AS_PER_NS, in_sync=False)
         self._open_channel(self._sync_after_boot_ns)
-        self._disturbed()
+        self._disturbed("boot")
 
     def write_rtc(self, value: datetime) -> None:
         """Write the RTC, as ``hwclock --systohc`` does: the difference to the host's local time is kept.
@@ -451,7 +459,7 @@ class Guest:
         self._require("hctosys", State.RUNNING)
         clocks = self._read()
         clocks.set_wall(self._rtc.as_guest_ns() * AS_PER_NS, "hwclock")
-        self._disturbed()
+        self._disturbed("hctosys")
 
     def hibernate(self, during: Duration = "1 h") -> None:
         """Let the guest hibernate by itself (S4) and come back after ``during``, which passes for everybody.
@@ -461,7 +469,7 @@ class Guest:
         """
         self._require("hibernate", State.RUNNING)
         during_ns = positive_ns(during, "during")
-        self._freeze(State.PAUSED)
+        self._freeze(State.PAUSED, "hibernate")
         self.host.advance(during_ns)
         if self._state is not State.PAUSED:
             return
@@ -470,7 +478,7 @@ class Guest:
         clocks.asleep_as += gone_ns * AS_PER_NS
         clocks.wall_as += gone_ns * AS_PER_NS
         clocks.reference_ns, clocks.sample = 0, None
-        self._thaw(sync=True)
+        self._thaw("woke from hibernation", sync=True)
 
     def arm(self, anomaly: Strikes) -> None:
         """Have ``anomaly`` ready for ``strike``; a scenario does this."""
@@ -481,9 +489,11 @@ class Guest:
         if self._armed is None:
             raise StateError("nothing is left to strike: no scenario was chosen, or it has struck already")
         anomaly, self._armed = self._armed, None
+        if self.trail is not None:
+            self.trail.did(self.host.true_ns, f"strike {getattr(anomaly, 'name', anomaly)}")
         anomaly.strike(self)
         self.struck_at_ns = self.host.true_ns
-        self._disturbed()
+        self._disturbed("struck")
 
     @property
     def armed(self) -> Strikes | None:
@@ -527,10 +537,29 @@ class Guest:
         self._settle()
         return self._timekeeping.clocks
 
-    def _disturbed(self) -> None:
+    def _disturbed(self, verb: str) -> None:
         """Note that a verb has changed the clocks, and tell whoever shows them."""
         self.disturbed_at_ns = self.host.true_ns
+        if self.trail is not None:
+            self.trail.did(self.host.true_ns, verb)
+            if self._state is not State.OFF:
+                self.trail.bent(self._timekeeping.clocks)
         self._changed()
+
+    def follow(self) -> Trail:
+        """Begin to write down where the clocks bend and what is done to the guest; returns where that is written."""
+        if self.trail is None:
+            self.trail = Trail()
+            self._follow_clocks()
+        return self.trail
+
+    def _follow_clocks(self) -> None:
+        """Have the present clocks tell the trail where they bend."""
+        clocks = self._timekeeping.clocks
+        clocks.trail = self.trail
+        if self.trail is not None and self._state is not State.OFF:
+            self._settle()
+            self.trail.bent(clocks)
 
     def _watch(self, watcher: Callable[[], None] | None) -> None:
         """Have ``watcher`` called after everything that may have moved a clock, or nobody."""
@@ -550,6 +579,7 @@ class Guest:
             granularity_ns=self._granularity_ns,
             sets=self._sets,
             refusals=self._refusals,
+            trail=self.trail,
         )
         return self._keep_time(clocks, disciplines(self._timesync, self.os), in_sync=in_sync)
 
@@ -577,6 +607,7 @@ class Guest:
     def _keep_time_of(self, memory: Timekeeping) -> Timekeeping:
         """Return a checkpoint's clocks as they go on today: the drift and the service are the present ones."""
         timekeeping = memory.copy()
+        timekeeping.clocks.trail = None  # until it goes on, at the present
         timekeeping.clocks.drift(self._rate_ppb())
         present = disciplines(self._timesync, self.os)
         if [str(discipline) for discipline in present] != [str(discipline) for discipline in timekeeping.disciplines]:
@@ -585,19 +616,19 @@ class Guest:
         timekeeping.wander_by(None)  # hardware is not taken back: ``apply`` lets it go on
         return timekeeping
 
-    def _freeze(self, state: State) -> None:
+    def _freeze(self, state: State, verb: str) -> None:
         self._settle()
         self._timekeeping.clocks.counting = False
         self._state = state
-        self._disturbed()
+        self._disturbed(verb)
 
-    def _thaw(self, *, sync: bool) -> None:
+    def _thaw(self, verb: str, *, sync: bool) -> None:
         self._state = State.RUNNING
         self._timekeeping.wake(self.host.true_ns)
         self._hear_host()
         if sync:
             self._open_channel(self._sync_after_resume_ns)
-        self._disturbed()
+        self._disturbed(verb)
 
     def _open_channel(self, after_ns: int) -> None:
         if self._timekeeping.service is not None:

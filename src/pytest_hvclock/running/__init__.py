@@ -20,7 +20,8 @@ from pytest_hvclock.running.latecomers import Latecomers
 from pytest_hvclock.running.live import LiveReader
 from pytest_hvclock.running.locks import LOCKS
 from pytest_hvclock.running.loops import Loops
-from pytest_hvclock.running.reader import SteppedReader, TappedReader
+from pytest_hvclock.running.reader import Reader, SteppedReader, TappedReader
+from pytest_hvclock.running.recorder import Recorder, RecordingReader
 from pytest_hvclock.running.waits import Coordinator
 from pytest_hvclock.running.watchdog import watchdog
 
@@ -78,6 +79,11 @@ def running(guest: Guest, backend: str = "time-machine", pace: str = "stepped") 
     return Running(guest, backend, pace)
 
 
+def active() -> Running | None:
+    """Return what runs in this process now, if anything does."""
+    return _running[0] if _running else None
+
+
 def active_guest() -> Guest | None:
     """Return the guest that this process runs on now, if any."""
     return _running[0].guest if _running else None
@@ -119,6 +125,9 @@ class Running(AbstractContextManager[None]):
         self._loops: Loops | None = None
         self._undo = ExitStack()
         self._installed = self._tapped = False
+        self._tap: Callable[[str], None] | None = None
+        self.recorder: Recorder | None = None
+        """What takes down the readings and the waits, once ``record`` was called."""
 
     def __enter__(self) -> None:
         """Enter the guest."""
@@ -128,6 +137,8 @@ class Running(AbstractContextManager[None]):
             conflicts.refuse_active()
         self._reader = LiveReader(self.guest) if self._live else SteppedReader(self.guest)
         self._coordinator = None if self._live else Coordinator(self.guest)
+        if self._coordinator is not None and self.recorder is not None:
+            self._coordinator.tell = self.recorder.waited
         _running.append(self)
         try:
             self.resume()
@@ -160,7 +171,8 @@ class Running(AbstractContextManager[None]):
             return
         with ExitStack() as undo:  # should one of these fail, those before it are undone
             reader.refresh()
-            self._engine.install(reader)
+            shown = self._shown(reader)
+            self._engine.install(shown)
             undo.callback(self._engine.remove)
             self.guest._watch(reader.refresh)
             undo.callback(self.guest._watch, None)
@@ -170,11 +182,11 @@ class Running(AbstractContextManager[None]):
             if self._engine.patches:
                 self._install_waits(reader, undo)
                 undo.callback(_counters.remove)
-                _counters.install(reader, self._engine.real_time_functions(), self._set_wall)
+                _counters.install(shown, self._engine.real_time_functions(), self._set_wall)
                 self._enter_zone(undo)
                 undo.callback(conflicts.guard(*conflicts.STARTS))
             undo.callback(self.guest.clock._follow, None)
-            self.guest.clock._follow(reader, self._sleep)
+            self.guest.clock._follow(shown, self._sleep)
             if not self._live:
                 watchdog.watch(self)
                 undo.callback(watchdog.watch, None)
@@ -197,12 +209,31 @@ class Running(AbstractContextManager[None]):
     def tap(self, tap: Callable[[str], None] | None) -> None:
         """Call ``tap`` with the name of the clock just before each reading; None ends that."""
         self._tapped = tap is not None
+        self._tap = tap
+        self._redirect()
+
+    def record(self) -> Recorder:
+        """Take down every reading and every wait from now on; returns who does."""
+        if self.recorder is None:
+            self.recorder = Recorder(self.guest)
+            if self._coordinator is not None:
+                self._coordinator.tell = self.recorder.waited
+            self._redirect()
+        return self.recorder
+
+    def _redirect(self) -> None:
+        """Let the program read through whoever wants to know of it."""
         if self._reader is not None and self._installed:
-            reader = TappedReader(self._reader, tap) if tap is not None else self._reader
-            self._engine.redirect(reader)
-            self.guest.clock._follow(reader, self._sleep)
+            shown = self._shown(self._reader)
+            self._engine.redirect(shown)
+            self.guest.clock._follow(shown, self._sleep)
             if self._engine.patches:
-                _counters.reader = reader
+                _counters.reader = shown
+
+    def _shown(self, reader: Reader) -> Reader:
+        if self.recorder is not None:
+            reader = RecordingReader(reader, self.recorder)
+        return TappedReader(reader, self._tap) if self._tap is not None else reader
 
     @property
     def _sleep(self) -> Callable[[float], None] | None:

@@ -54,7 +54,7 @@ _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  (what freezegun's factories re
 class _Probe:
     """A reader that shows one instant, to see whether it arrives."""
 
-    wall = monotonic = raw = boottime = _PROBE_NS
+    true = wall = monotonic = raw = boottime = _PROBE_NS
 
     def wall_ns(self) -> int:
         return self.wall

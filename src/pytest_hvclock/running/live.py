@@ -38,6 +38,7 @@ class Line(NamedTuple):
     raw_as: int
     raw_rate: int
     asleep_as: int
+    true_ns: int
 
 
 class LiveReader:
@@ -54,7 +55,7 @@ class LiveReader:
         self._owner = get_ident()
         self._failure: BaseException | None = None
         self._anchor_ns = _now_ns()
-        self._line = Line(0, 0, 0, 0, 0, 0, 0, 0, 0)
+        self._line = Line(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         self.refresh()
 
     def start(self) -> None:
@@ -108,6 +109,7 @@ class LiveReader:
                 clocks.monotonic_as, clocks.monotonic_rate,
                 clocks.raw_as, clocks.raw_rate,
                 clocks.asleep_as,
+                guest.host._true_ns,
             )  # fmt: skip
 
     def owns(self, thread: int) -> bool:
@@ -148,6 +150,12 @@ class LiveReader:
             line = self._line
             now_ns = max(_now_ns(), line.from_ns)
         return line, (now_ns - line.from_ns if not self._stopped else 0)
+
+    @property
+    def true(self) -> int:
+        """True time."""
+        line, gone_ns = self._at()
+        return line.true_ns + gone_ns
 
     @property
     def wall(self) -> int:

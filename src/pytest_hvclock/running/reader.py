@@ -13,6 +13,10 @@ class Reader(Protocol):
     """The present readings of one guest, in nanoseconds."""
 
     @property
+    def true(self) -> int:
+        """True time, which no program reads."""
+
+    @property
     def wall(self) -> int:
         """The wall clock."""
 
@@ -42,17 +46,18 @@ class SteppedReader:
     attribute, complete or not there at all, from any number of threads.
     """
 
-    __slots__ = ("_guest", "boottime", "monotonic", "raw", "wall")
+    __slots__ = ("_guest", "boottime", "monotonic", "raw", "true", "wall")
 
     def __init__(self, guest: Guest) -> None:
         """Take the guest's readings, in nanoseconds."""
         self._guest = guest
-        self.wall = self.monotonic = self.raw = self.boottime = 0
+        self.true = self.wall = self.monotonic = self.raw = self.boottime = 0
         self.refresh()
 
     def refresh(self) -> None:
         """Take the readings again; a guest that is off keeps those it had last."""
         guest = self._guest
+        self.true = guest.host._true_ns
         if guest.state is State.OFF:
             return
         clocks = guest._read()
@@ -75,6 +80,11 @@ class TappedReader:
         """Tell ``tap`` the name of the clock that is about to be read."""
         self._reader = reader
         self._tap = tap
+
+    @property
+    def true(self) -> int:
+        """True time."""
+        return self._reader.true
 
     @property
     def wall(self) -> int:

@@ -114,6 +114,8 @@ class Coordinator:
         self._past: dict[int, int] = {}
         self.closed = False
         self.suspended = False
+        self.tell: Callable[[int | None], None] = _nobody
+        """Hears of every wait of a thread of the guest: for so many nanoseconds, or without a timeout."""
 
     # ------------------------------------------------------------------------------------------- waiting
 
@@ -136,6 +138,7 @@ class Coordinator:
 
     def wait(self, waiter: Waiter, duration_ns: int | None) -> bool:
         """Wait until ``waiter`` is woken, for so long, or until its ``look`` says so; returns whether it was woken."""
+        self.tell(duration_ns)
         if duration_ns is not None:
             now_ns = self._guest.monotonic_ns
             if duration_ns <= 0:
@@ -446,6 +449,10 @@ own_threads: set[int] = set()
 """The identifiers of the threads that the kit itself has started, and that wake nobody."""
 _current: list[Coordinator] = []
 """The coordinator of the running guest, if there is one."""
+
+
+def _nobody(_: int | None) -> None:
+    return
 
 
 def coordinator_of_this_thread() -> Coordinator | None:

@@ -1,0 +1,260 @@
+"""Takes down who reads a guest's clocks and who waits on them: cheap while it happens, worked out afterwards."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import sysconfig
+import threading
+from _thread import allocate_lock, get_ident
+from collections import Counter, deque
+from collections.abc import Callable
+from operator import attrgetter
+from types import CodeType
+from typing import Any
+
+from pytest_hvclock.clocks.sets import ClockSet
+from pytest_hvclock.model.guest import Guest
+from pytest_hvclock.running.counters import stays_real
+from pytest_hvclock.running.reader import Reader
+from pytest_hvclock.timeline import Deed, Judgement, Place, Reading, Timeline, Wait
+
+KEPT = 10_000
+"""So many readings are kept, the last ones; all are counted."""
+
+_getframe = sys._getframe
+_Site = tuple[CodeType, int]
+"""A place in compiled code: cheap to take, and worked out to a line only if somebody wants to know."""
+
+
+class Recorder:
+    """The record of one guest, from when it is made."""
+
+    def __init__(self, guest: Guest, kept: int = KEPT) -> None:
+        """Begin; of readings and of waits, keep the last ``kept`` each."""
+        self._guest = guest
+        self._trail = guest.follow()
+        self._start_ns = guest.host.true_ns
+        self._sets = len(guest.clock_sets)
+        self._kept = kept
+        self._gone: Counter[str] = Counter()
+        self._trimming = allocate_lock()
+        self._names: dict[int, str] = {}
+        self.readings: list[tuple[CodeType, int, str, int, int, int]] = []
+        """Code, instruction, clock, value and true time in nanoseconds, thread: all, or of very many the last."""
+        self.waits: deque[tuple[CodeType, int, int | None, int, int]] = deque(maxlen=kept)
+        """Code, instruction, nanoseconds asked for, true time in nanoseconds, thread."""
+        self.judgements: list[Judgement] = []
+
+    def waited(self, asked_ns: int | None) -> None:
+        """Take down that the calling thread begins to wait, for so many nanoseconds of guest time at most."""
+        frame: Any = _getframe(1)
+        while id(frame.f_globals) in _kit():
+            frame = frame.f_back
+        thread = get_ident()
+        self._name(thread)
+        self.waits.append((frame.f_code, frame.f_lasti, asked_ns, self._guest.host._true_ns, thread))
+
+    def taking_down(self, reader: Reader, clock: str, depth: int) -> Callable[[], int]:
+        """Return what reads one of a reader's clocks and takes it down; the program is ``depth`` frames above.
+
+        One function in one piece, without an attribute more than it needs: this is what a recorded reading costs.
+        """
+        readings, append, names, kit = self.readings, self.readings.append, self._names, _kit()
+        most = 2 * self._kept
+        read = attrgetter(clock, "true")
+
+        def take_down() -> int:
+            value_ns, true_ns = read(reader)
+            frame: Any = _getframe(depth)
+            while id(frame.f_globals) in kit and frame.f_back is not None:
+                frame = frame.f_back
+            thread = get_ident()
+            if thread not in names:
+                self._name(thread)
+            append((frame.f_code, frame.f_lasti, clock, value_ns, true_ns, thread))
+            if len(readings) > most:
+                self._trim()
+            return value_ns  # type: ignore[no-any-return]
+
+        return take_down
+
+    def _trim(self) -> None:
+        """Let go of the oldest readings, but for their number."""
+        with self._trimming:
+            many = len(self.readings) - self._kept
+            if many > 0:
+                self._gone.update(entry[2] for entry in self.readings[:many])
+                del self.readings[:many]
+
+    def _name(self, thread: int) -> None:
+        """Remember a thread's name while it lives."""
+        self._names[thread] = getattr(threading._active.get(thread), "name", "?")  # type: ignore[attr-defined]
+
+    def last_place(self, after_ns: int = 0) -> Place | None:
+        """Return the line of the program that read a clock last, not before ``after_ns`` of true time, or None."""
+        for code, instruction, _, _, at_ns, _ in reversed(self.readings):
+            if at_ns < after_ns:
+                return None
+            if _is_the_programs(code):
+                return place_of((code, instruction))
+        return None
+
+    def reads_after(self, mark: int) -> bool:
+        """Whether the program has read a clock since so many readings, as ``total`` gave them."""
+        new = self.total - mark
+        return any(_is_the_programs(entry[0]) for entry in list(self.readings)[-new:]) if new else False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each clock was read, the harness included."""
+        return dict(sorted((self._gone + Counter(entry[2] for entry in list(self.readings))).items()))
+
+    @property
+    def total(self) -> int:
+        """How many readings there have been, the harness's included."""
+        return self._gone.total() + len(self.readings)
+
+    def timeline(self, **known: Any) -> Timeline:
+        """Return the record so far; ``known`` is what else a ``Timeline`` holds, such as its test and outcome."""
+        guest = self._guest
+        names = self._names
+        sets = guest.clock_sets[self._sets :]
+        deeds = [Deed(at_ns, what) for at_ns, what in self._trail.deeds] + [_deed(entry) for entry in sets]
+        return Timeline(
+            start_ns=self._start_ns,
+            end_ns=guest.host.true_ns,
+            bends=tuple(bend for bend in self._trail.bends),
+            deeds=tuple(sorted(deeds, key=lambda deed: deed.at_ns)),
+            readings=tuple(self._readings(names)),
+            waits=tuple(
+                Wait(at_ns, asked_ns, place_of((code, instruction)), names[thread])
+                for code, instruction, asked_ns, at_ns, thread in self.waits
+            ),
+            counts=self.counts,
+            judgements=tuple(self.judgements),
+            struck_at_ns=guest.struck_at_ns,
+            **known,
+        )
+
+    def _readings(self, names: dict[int, str]) -> list[Reading]:
+        """Return the program's readings; the same one again at the same instant is one with a count."""
+        found: list[tuple[Any, list[Any]]] = []
+        for code, instruction, clock, value_ns, at_ns, thread in list(self.readings):
+            if not _is_the_programs(code):
+                continue
+            key = (code, instruction, clock, value_ns, at_ns, thread)
+            if found and found[-1][0] == key:
+                found[-1][1][0] += 1
+            else:
+                found.append((key, [1]))
+        return [
+            Reading(at_ns, clock, value_ns, place_of((code, instruction)), names[thread], times)
+            for (code, instruction, clock, value_ns, at_ns, thread), (times,) in found
+        ]
+
+
+class RecordingReader:
+    """Reads through another reader, and takes down each reading."""
+
+    __slots__ = ("_boottime", "_monotonic", "_raw", "_reader", "wall_ns")
+
+    def __init__(self, reader: Reader, recorder: Recorder) -> None:
+        """Read ``reader``, and have ``recorder`` keep it."""
+        self._reader = reader
+        self.wall_ns = recorder.taking_down(reader, "wall", 1)
+        self._monotonic = recorder.taking_down(reader, "monotonic", 2)
+        self._raw = recorder.taking_down(reader, "raw", 2)
+        self._boottime = recorder.taking_down(reader, "boottime", 2)
+
+    @property
+    def true(self) -> int:
+        """True time."""
+        return self._reader.true
+
+    @property
+    def wall(self) -> int:
+        """Read and take down the wall clock."""
+        return self.wall_ns()
+
+    @property
+    def monotonic(self) -> int:
+        """Read and take down CLOCK_MONOTONIC."""
+        return self._monotonic()
+
+    @property
+    def raw(self) -> int:
+        """Read and take down CLOCK_MONOTONIC_RAW."""
+        return self._raw()
+
+    @property
+    def boottime(self) -> int:
+        """Read and take down CLOCK_BOOTTIME."""
+        return self._boottime()
+
+    def refresh(self) -> None:
+        """Refresh what lies below."""
+        self._reader.refresh()
+
+
+def place_of(site: _Site) -> Place:
+    """Return the line of a place in compiled code."""
+    found = _places.get((id(site[0]), site[1]))
+    if found is not None and found[0] is site[0]:
+        return found[1]
+    code, instruction = site
+    lines = {start: line for start, _, line in code.co_lines() if start <= instruction}
+    line = lines[max(lines)] if lines else code.co_firstlineno
+    text = linecache.getline(code.co_filename, line or 0).strip()
+    place = Place(_short(code.co_filename), line or 0, code.co_qualname, text)
+    if len(_places) >= KEPT:
+        _places.clear()
+    _places[(id(code), instruction)] = (code, place)
+    return place
+
+
+_places: dict[tuple[int, int], tuple[CodeType, Place]] = {}
+_kits: list[tuple[int, frozenset[int]]] = []
+_roots = tuple(
+    root + os.sep for root in (sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib"))
+)  # fmt: skip
+
+
+def _kit() -> frozenset[int]:
+    """Return the namespaces of the kit's own modules, by their ``id``: a frame in one of them is not the program's."""
+    if not _kits or _kits[0][0] != len(sys.modules):
+        names = (vars(module) for name, module in list(sys.modules.items()) if name.partition(".")[0] == _NAME)
+        _kits[:] = [(len(sys.modules), frozenset(map(id, names)))]
+    return _kits[0][1]
+
+
+_NAME = __name__.partition(".")[0]
+
+
+def _is_the_programs(code: CodeType) -> bool:
+    """Whether code belongs to the program, and not to the harness or to ``logging``, which stamps its records."""
+    known = _programs.get(code.co_filename)
+    if known is None:
+        name = _short(code.co_filename).replace(os.sep, "/")
+        top = name.partition("/")[0].removesuffix(".py")
+        known = _programs[code.co_filename] = not (
+            (code.co_filename.startswith(_roots) or top == _NAME) and (stays_real(top) or top == "logging")
+        )
+    return known
+
+
+_programs: dict[str, bool] = {}
+
+
+def _short(filename: str) -> str:
+    """Return a file's name below where its library is installed, or below the working directory."""
+    for root in (*_roots, os.getcwd() + os.sep):  # noqa: PTH109  (text is all that is wanted)
+        if filename.startswith(root):
+            return filename.removeprefix(root)
+    return filename
+
+
+def _deed(entry: ClockSet) -> Deed:
+    """Return a set of the wall clock as what the timeline tells."""
+    return Deed(entry.at_ns, f"{entry.by} set the wall clock", entry.by, entry.by_ns, entry.times, entry.every_ns)
