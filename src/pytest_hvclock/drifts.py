@@ -130,10 +130,10 @@ def load_curve(load: Fraction) -> Fraction:
     """Drift of a guest by how many busy neighbours it has: ``drift=load_curve`` with ``host.load`` from 0 to 7.
 
     Measured once, and not on Hyper-V: a Linux guest that counts timer ticks (``clocksource=jiffies``) in a software
-    emulator, for a minute beside 0, 1, 3 and 7 guests that burn CPU on two cores. The rate is that of the minute from
-    its first second's end to the last reading; between the four it is interpolated, beyond 7 it stays.
+    emulator, for a minute beside 0, 1, 3 and 7 guests that burn CPU on two cores. The rate is that from half a second
+    after the first reading to the last one; between the four it is interpolated, beyond 7 it stays.
 
-    How good it is, as the largest and the root mean square distance of a reading from that line, within the minute:
+    How good it is, as the largest and the root mean square distance of a reading from that line, within that minute:
 
     ==========  ===========  =========  =========
     neighbours  rate         largest    rms
@@ -144,10 +144,11 @@ def load_curve(load: Fraction) -> Fraction:
     7           -58,867 ppm  522 ms     258 ms
     ==========  ===========  =========  =========
 
-    It shows that drift grows with load, and by which orders of magnitude. It cannot tell how a Hyper-V guest drifts:
-    one with the Hyper-V clocksource loses no ticks, and no published figure exists. It cannot be used below a minute
-    either: lost ticks come in bursts, and ten seconds of the busiest run differ by tens of thousands of ppm. The
-    second row is the error of a calibration at boot, beside a busy neighbour, rather than of lost ticks.
+    The readings of the first half second came up to 13 ms late, and are left out. It shows that drift grows with load,
+    and by which orders of magnitude. It cannot tell how a Hyper-V guest drifts: one with the Hyper-V clocksource loses
+    no ticks, and no published figure exists. It cannot be used below a minute either: lost ticks come in bursts, and
+    ten seconds of the busiest run differ by tens of thousands of ppm. The second row is the error of a calibration at
+    boot, beside a busy neighbour, rather than of lost ticks.
     """
     points = LOAD_CURVE_PPM
     load = max(Fraction(0), min(Fraction(load), Fraction(max(points))))

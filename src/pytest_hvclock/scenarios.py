@@ -24,7 +24,7 @@ from pytest_hvclock.anomalies import (
     Train,
 )
 from pytest_hvclock.disciplines.peers import VirtualServer2005, VmwareTools
-from pytest_hvclock.drifts import RandomWalk, load_curve
+from pytest_hvclock.drifts import Periodic, RandomWalk, load_curve
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
@@ -71,6 +71,13 @@ _CATALOGUE = (
         settings={"drift": "+500 ppm"},
     ),
     Scenario(
+        name="drift-500ppm-slow",
+        summary="The guest's clock runs 500 ppm slow, 43.2 s a day, and nothing corrects it.",
+        effect="Durations are too short by 0.05 %; tokens and certificates of others are not valid yet.",
+        source="NTP FAQ: 500 ppm is the most that the kernel and ntpd correct",
+        settings={"drift": "-500 ppm"},
+    ),
+    Scenario(
         name="drift-median-oscillator",
         summary="The guest's clock runs 78 ppm fast, 6.74 s a day, as half of all free-running machines do or worse.",
         effect="Nothing for hours; after a week a minute, and signatures with a narrow window begin to fail.",
@@ -95,8 +102,16 @@ _CATALOGUE = (
         settings={"drift": "25 %", "timesync": VirtualServer2005()},
     ),
     Scenario(
+        name="virtual-server-2005-ten-seconds",
+        summary="The additions of Virtual Server 2005 look every 15 s: 9.9 s behind are left, 10.1 s are set right.",
+        effect="Ten seconds of old time are usual, for good.",
+        source="Microsoft KB887727",
+        settings={"timesync": VirtualServer2005()},
+        anomalies=(Step("-9.9 s"), Advance("1 min"), Step("-0.2 s")),
+    ),
+    Scenario(
         name="frozen-clock",
-        summary="The guest's reference counter stands still from the beginning.",
+        summary="The guest boots on a clocksource that stands still, and so do all clocks that it makes from it.",
         effect="Nothing that waits for a clock ever ends.",
         source="microsoft/WSL#40783",
         settings={"drift": "-100 %", "timesync": "off"},
@@ -184,10 +199,14 @@ _CATALOGUE = (
     ),
     Scenario(
         name="linux-4-10-sets-every-sample",
-        summary="A Linux guest of 4.10 with 200 ppm of drift is set back at every sample.",
-        effect="The wall clock goes back a millisecond every five seconds, for ever.",
-        source="Linux commit 3716a49a81ba",
-        settings={"os": "linux", "timesync": "linux-4.10", "drift": "+200 ppm"},
+        summary="A Linux guest of 4.10 whose drift swings by 200 ppm is set at every sample, back and forward.",
+        effect="The wall clock jumps by up to a millisecond every five seconds, for ever, and logs say so each time.",
+        source="Linux commit 3716a49a81ba; the drift is a choice",
+        settings={
+            "os": "linux",
+            "timesync": "linux-4.10",
+            "drift": Periodic(amplitude="200 ppm", period="10 min", every="5 s"),
+        },
     ),
     Scenario(
         name="freebsd-sets-at-100ms",
@@ -276,10 +295,18 @@ _CATALOGUE = (
     ),
     Scenario(
         name="wsl2-pause-train-measured",
-        summary="The wall clock is set forward by 0.383 s every 15 s, five times: 25,850 ppm more than monotonic.",
+        summary=(
+            "The host suspends the guest for 0.39 s five times, in bursts 30 s apart, and sets it right each time: "
+            "75.098 s of monotonic are 77.040 s."
+        ),
         effect="Wall and monotonic durations of the same thing differ by 2.6 %.",
-        source="microsoft/WSL#40745: 75.098 s of monotonic in 77.040 s of wall",
-        anomalies=(Train(Step("383 ms"), times=5, every="15 s"),),
+        source="microsoft/WSL#40745: 75.098 s of monotonic in 77.040 s of wall, sets of 356 ms to 409 ms 30 s apart",
+        settings={"sync_after_resume": "100 ms"},
+        anomalies=(
+            Train(Pause("388 ms"), times=3, every="30 s"),
+            Advance("2 s"),
+            Train(Pause("389 ms"), times=2, every="30 s"),
+        ),
     ),
     Scenario(
         name="wsl2-fast-7pct",
@@ -298,10 +325,14 @@ _CATALOGUE = (
     ),
     Scenario(
         name="wsl2-timesyncd-fight",
-        summary="The guest runs 16,360 ppm fast, and systemd-timesyncd sets it back by half a second every 32 s.",
+        summary=(
+            "The guest runs 14,531 ppm fast, then 18,188 ppm, and systemd-timesyncd sets it back every 32 s: "
+            "by 0.465 s, then by 0.582 s."
+        ),
         effect="Order by timestamp is lost twice a minute.",
         source="a published WSL2 log: -0.465 s and -0.582 s, 32 s apart; systemd timesyncd-manager.c",
-        settings={"timesync": "timesyncd", "drift": "+16360 ppm"},
+        settings={"timesync": "timesyncd", "drift": "+14531.25 ppm"},
+        anomalies=(Advance("32 s"), Drift("+18187.5 ppm")),
     ),
     Scenario(
         name="wsl2-residual-tick",
@@ -312,10 +343,17 @@ _CATALOGUE = (
     ),
     Scenario(
         name="dc-ping-pong",
-        summary="The host is 2 s ahead of the NTP source, and both set the guest whenever they can.",
+        summary="A Windows guest takes its time from a host that is 2 s ahead, and from NTP; both set its clock.",
         effect="The wall clock alternates between two times; monotonic knows nothing of it.",
-        source="Microsoft support, RDP and Kerberos time skew in Hyper-V guests",
-        settings={"timesync": "linux-4.10+ntp", "host_error": "2 s"},
+        source=f"Microsoft support, RDP and Kerberos time skew in Hyper-V guests; {W32TIME} (stand-alone)",
+        settings={"os": "windows", "timesync": "w32time-standalone+ntp", "host_error": "2 s"},
+    ),
+    Scenario(
+        name="linux-4-10-ping-pong",
+        summary="A Linux guest of 4.10 is set by its host, 2 s ahead, every 5 s, and by NTP every 64 s.",
+        effect="The wall clock goes back two seconds about once a minute; NTP never converges.",
+        source="Linux commit 3716a49a81ba; the difference is a choice",
+        settings={"os": "linux", "timesync": "linux-4.10+ntp", "host_error": "2 s"},
     ),
     Scenario(
         name="w32time-2016-one-second-behind",
@@ -365,7 +403,7 @@ _CATALOGUE = (
         summary="A guest of Windows Server 2016 stays within tens of microseconds of its host, as Microsoft measured.",
         effect="None that an application should notice: the control among the scenarios.",
         source="Microsoft Learn, Windows Server 2016 accurate time: 10 us, 50 us RMS at 75 % load",
-        settings={"os": "windows", "timesync": "w32time-2016", "drift": RandomWalk(step="1 ppm", limit="3 ppm")},
+        settings={"os": "windows", "timesync": "w32time-2016", "drift": RandomWalk(step="1 ppm", limit="2.5 ppm")},
     ),
     Scenario(
         name="vmware-tools-one-minute",

@@ -73,6 +73,17 @@ def test_p10_a_driver_that_knows_no_reference_time_cannot_make_up_for_a_delay():
         assert guest.error_ns == -500 * MS
 
 
+@pytest.mark.parametrize(("delay", "is_set"), [("600 s", True), ("600.0000001 s", False)])
+def test_p10_linux_does_not_use_a_message_that_was_on_its_way_for_more_than_600_seconds(delay, is_set):
+    """The worker refuses a host time that is too old (``hv_set_host_time``), as the PTP device does."""
+    for name in ("linux", "linux-implicit"):
+        guest = guest_with(name, delivery_delay=delay)
+        guest.step("-1 d")
+        guest.restore(guest.save())
+        guest.advance("2 s")
+        assert guest.error_ns == (0 if is_set else -86_400 * S)
+
+
 @pytest.mark.parametrize("driver", [Linux(), LinuxImplicit()])
 def test_p11_messages_that_wait_together_set_the_clock_once_by_the_newest(driver):
     """Of SYNC and SAMPLE in one ring the newest sample counts, and one set happens."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import shlex
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 import pytest_hvclock
 from pytest_hvclock import Guest, Host, anomalies, drifts
 from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL
+from pytest_hvclock.disciplines.base import Discipline
+from pytest_hvclock.disciplines.w32time import PROFILES
 from pytest_hvclock.model.guest import GuestSettings
 from pytest_hvclock.plugin import hookspecs
 from pytest_hvclock.plugin.markers import MarkerSettings, Recovers
@@ -26,6 +29,7 @@ from pytest_hvclock.scenarios import SCENARIOS, scenario_named
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+EXPLANATION = (ROOT / "docs/explanation.md").read_text(encoding="utf-8")
 PAGES = sorted(
     [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")), *(ROOT / "docs").glob("*.md")]
 )
@@ -183,6 +187,51 @@ def test_every_discipline_backend_and_pace_is_in_the_reference(name: str) -> Non
 def test_every_public_name_is_in_the_reference(name: str) -> None:
     """Verbs, readings, anomalies, drifts and errors."""
     assert described(name)
+
+
+@pytest.mark.parametrize(
+    "discipline", sorted({type(part) for make in DISCIPLINES.values() for part in make()}, key=str)
+)
+def test_every_setting_of_a_discipline_is_in_the_reference_with_its_default(discipline: type[Discipline]) -> None:
+    """Below the name of its class, each with what its own documentation calls it."""
+    told = {field.name: field.default for field in fields(discipline) if field.init}
+    if not told:
+        return
+    section = REFERENCE.partition(f"| **`{discipline.__name__}`** |")[2].partition("| **`")[0].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()[1:]]
+    shown = {name.strip("`"): eval(default.strip("`").replace(",", "")) for name, _, default in rows}  # noqa: S307
+    assert shown == told
+    assert all(documented for _, documented, _ in rows)
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_every_w32time_profile_is_in_the_reference_with_what_it_changes(name: str) -> None:
+    """By the row of its name; ``w32time-2016`` is the class as it stands."""
+    settings = "".join(re.findall(rf"^\| `{name}` \| (.*=.*) \|$", REFERENCE, re.MULTILINE))
+    assert {key: eval(value) for key, value in re.findall(r"`(\w+)=(\w+)`", settings)} == dict(PROFILES[name])  # noqa: S307
+
+
+def test_the_marker_takes_every_setting_of_a_guest() -> None:
+    """And those of its host, of the backend and of the pace."""
+    assert set(GuestSettings.__annotations__) <= {field.name for field in fields(MarkerSettings)}
+
+
+def test_what_rests_on_inference_is_a_setting_that_exists() -> None:
+    """Each row of the explanation's table names one, and each of the settings made for it is named."""
+    table = EXPLANATION.partition("## What rests on inference")[2].partition("## Sources")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")][2:]
+    known = {*GuestSettings.__annotations__, *DISCIPLINES, OFF, PARTIAL}
+    for verb in (Guest.migrate, Guest.hibernate, Guest.apply):
+        known |= set(inspect.signature(verb).parameters)
+    for discipline in {type(part) for make in DISCIPLINES.values() for part in make()}:
+        known |= {field.name for field in fields(discipline) if field.init}
+    for what, because, otherwise in rows:
+        assert what.strip()
+        assert because.strip()
+        named = re.findall(r"[a-z][\w.-]+", " ".join(re.findall(r"`([^`]+)`", otherwise)))
+        assert known.intersection(named) or "of your own" in otherwise, otherwise
+    for name in ("boottime_over_saves", "ptp_over_saves", "rtc_over_power_off", "new_generation", "reads_rtc", "view"):
+        assert f"{name}=" in table
 
 
 def test_the_reference_names_no_option_or_key_that_is_not_there() -> None:

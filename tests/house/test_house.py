@@ -28,6 +28,12 @@ UPWARD = ("model/guest.py", "pytest_hvclock.running")
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 NAMES = [str(path.relative_to(SOURCE)) for path in MODULES]
+TESTS = [
+    node.name
+    for path in sorted(Path(__file__).parents[1].rglob("test_*.py"))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(node, ast.FunctionDef)
+]
 
 
 def floor_of(name):
@@ -82,6 +88,12 @@ def test_each_library_is_imported_in_its_own_room_alone(module, rooms):
         if any(used.split(".")[0] == module for used in imports(path))
     ]  # fmt: skip
     assert [user for user in users if not any(user.startswith(room) for room in rooms)] == []
+
+
+@pytest.mark.parametrize("number", range(1, 41))
+def test_every_proposition_about_a_guest_s_clocks_has_a_test_with_its_number(number):
+    """The forty of the sheet of facts: a test's name says which one it holds."""
+    assert any(name.startswith(f"test_p{number:02d}_") for name in TESTS)
 
 
 @pytest.mark.parametrize(

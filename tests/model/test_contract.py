@@ -93,6 +93,7 @@ def test_a_guest_in_sync_has_its_hosts_error():
             ValueError,
             "timesync='linux+windows': linux and windows would both answer the host; keep one of them",
         ),
+        ({"protocol": 2}, ValueError, "unknown protocol 2: time sync messages are of version 1, 3 or 4"),
         (
             {"sync_after_boot": "-1 s"},
             ValueError,

@@ -3,7 +3,11 @@
 The numbers are those of the project's sheet of facts about Hyper-V, where each proposition names its sources.
 """
 
+import copy
 import errno
+import itertools
+import sys
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -61,6 +65,39 @@ def test_p01_successive_reads_of_the_reference_counter_never_decrease():
     assert read[-1] == 999 * 37 // 100
 
 
+def test_p01_threads_that_read_at_once_see_the_reference_counter_in_order_and_right():
+    """Two threads read while a third lets time pass; none sees it go back, and nothing is counted twice."""
+    guest, twin = (linux(timesync="linux-4.10", drift="-400 ppm") for _ in range(2))
+    done, read = threading.Event(), ([], [])
+
+    def look(found):
+        while not done.is_set():
+            found.append((guest.reference_ticks, guest.monotonic_ns))
+
+    threads = [threading.Thread(target=look, args=(found,)) for found in read]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-7)
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(2_000):
+            guest.advance("1.000000037 s")
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(interval)
+    twin.advance(2_000 * 1_000_000_037)
+    assert (guest.reference_ticks, guest.monotonic_ns, guest.wall_ns) == (
+        twin.reference_ticks,
+        twin.monotonic_ns,
+        twin.wall_ns,
+    )
+    for found in read:
+        assert [ticks for ticks, _ in found] == sorted(ticks for ticks, _ in found)
+        assert [monotonic_ns for _, monotonic_ns in found] == sorted(monotonic_ns for _, monotonic_ns in found)
+
+
 def test_p02_a_saved_day_advances_no_counter_of_the_guest():
     """A guest restored a day after its save has lived none of it."""
     guest = linux()
@@ -74,6 +111,27 @@ def test_p02_a_saved_day_advances_no_counter_of_the_guest():
     assert after[0] - before[0] < 10_000_000
     assert after[1] - before[1] < S
     assert after[2] - before[2] < S
+
+
+@pytest.mark.parametrize("verb", ["restore", "resume", "apply"])
+def test_p02_whether_boottime_goes_on_over_a_save_is_a_setting(verb):
+    """That it stands still is inferred; with ``boottime_over_saves`` it has what MONOTONIC has not."""
+    guest = linux(boottime_over_saves=True)
+    guest.advance("10 s")
+    if verb == "restore":
+        saved = guest.save()
+    elif verb == "resume":
+        guest.pause()
+    else:
+        point = guest.checkpoint()
+    guest.host.advance("1 d")
+    if verb == "restore":
+        guest.restore(saved)
+    elif verb == "resume":
+        guest.resume()
+    else:
+        guest.apply(point, view="outside")
+    assert (guest.monotonic_ns, guest.boottime_ns) == (10 * S, 24 * HOUR + 10 * S)
 
 
 def test_p03_a_guest_restored_a_month_later_is_a_month_behind():
@@ -144,6 +202,26 @@ def test_p06_a_migration_freezes_the_guest_and_changes_neither_counter_rate_nor_
     assert (guest.host.true_ns - true_ns) - (guest.monotonic_ns - monotonic_ns) == 5 * S
     assert guest.error_ns == -5 * S
     assert guest.generation_id == generation
+
+
+def test_p06_whether_a_migration_changes_the_generation_is_said_by_the_verb():
+    """That it stays at a live migration is from memory; at an import it changes."""
+    guest = linux()
+    generation = guest.generation_id
+    guest.migrate(new_generation=True)
+    assert guest.generation_id != generation
+
+
+def test_p07_a_guest_that_does_not_read_its_rtc_after_a_hibernation_is_behind_until_sync():
+    """That Linux reads it is from memory; without, no clock of the guest has the hour."""
+    guest = linux()
+    guest.advance("100 s")
+    guest.hibernate("1 h", reads_rtc=False)
+    assert guest.error_ns == -HOUR
+    assert guest.boottime_ns == guest.monotonic_ns == 100 * S
+    assert guest.reference_ticks == 0
+    guest.advance("1 s")
+    assert guest.error_ns == 0
 
 
 def test_p07_a_hibernation_is_in_the_wall_clock_and_boottime_but_not_in_monotonic():
@@ -265,6 +343,31 @@ def test_p16_the_ptp_device_answers_for_600_s_of_reference_time_after_the_last_m
     with pytest.raises(OSError, match="/dev/ptp_hyperv") as stale:
         _ = guest.ptp_ns
     assert stale.value.errno == errno.ESTALE
+
+
+@pytest.mark.parametrize(("after", "stale"), [(600 * S, False), (600 * S + 1, True)])
+def test_p16_six_hundred_seconds_themselves_are_not_too_old(after, stale):
+    """The driver compares with *more than* (``HOST_TIMESYNC_DELAY_THRESH``)."""
+    guest = linux()
+    guest.timesync = "off"
+    guest.advance(after)
+    if not stale:
+        assert guest.ptp_ns == guest.host.true_ns
+        return
+    with pytest.raises(OSError, match="600 s of reference time"):
+        _ = guest.ptp_ns
+
+
+def test_p17_whether_the_ptp_device_answers_after_a_restore_is_a_setting():
+    """That it answers is inferred; without ``ptp_over_saves`` it has to be told anew."""
+    guest = linux(ptp_over_saves=False)
+    saved = guest.save()
+    guest.host.advance("30 d")
+    guest.restore(saved)
+    with pytest.raises(OSError, match="/dev/ptp_hyperv"):
+        _ = guest.ptp_ns
+    guest.advance("1 s")
+    assert guest.ptp_ns == guest.host.true_ns
 
 
 def test_p17_after_a_restore_the_ptp_device_gives_the_old_host_time_without_an_error():
@@ -409,6 +512,17 @@ def test_p33_a_time_written_three_days_in_the_past_boots_two_days_in_the_past():
     assert guest.rtc == datetime(2025, 12, 30)
 
 
+def test_p33_whether_a_written_rtc_outlives_a_power_off_is_a_setting():
+    """That classic Hyper-V keeps it as OpenHCL does is inferred; without, the RTC is the host's local time again."""
+    guest = linux(timesync="off", rtc_over_power_off=False)
+    guest.write_rtc(guest.rtc + timedelta(hours=3))
+    assert guest.rtc == datetime(2026, 1, 1, 3)
+    guest.power_off()
+    guest.boot()
+    assert guest.rtc == datetime(2026, 1, 1)
+    assert guest.error_ns == 0
+
+
 def test_p34_hwclock_repairs_a_guest_whose_rtc_is_utc_within_a_second():
     """3,600 s behind are gone after ``hwclock -s``, to better than 10 ms and in at most 1 s."""
     guest = Host("2026-01-01T00:00:00.3Z").guest(os="linux", timesync="off")
@@ -444,6 +558,27 @@ def test_p38_from_outside_an_applied_checkpoint_takes_the_guests_wall_clock_back
     assert guest.generation_id != generation
 
 
+def test_p38_from_inside_an_applied_checkpoint_shows_no_step_back_and_then_one_forward():
+    """A program whose memory goes back with the guest: it is copied at the checkpoint, and the copy goes on."""
+    guest = linux()
+    generation = guest.generation_id
+    memory = [guest.wall_ns]
+    guest.advance("10 s")
+    memory.append(guest.wall_ns)
+    point, kept = guest.checkpoint(), copy.copy(memory)
+    guest.advance("1 h")
+    memory.append(guest.wall_ns)
+    guest.apply(point, view="outside")  # the process that runs this test is outside; the program is not
+    memory = kept
+    for _ in range(40):
+        memory.append(guest.wall_ns)
+        guest.advance("0.1 s")
+    strides = [later - earlier for earlier, later in itertools.pairwise(memory)]
+    assert min(strides) == 0
+    assert [stride for stride in strides if stride > 10 * S] == [HOUR + S // 10]
+    assert guest.generation_id != generation
+
+
 def test_p38_applying_a_production_checkpoint_is_a_cold_boot():
     """No memory was kept, so the guest boots from its RTC as in propositions 31 and 32."""
     guest = Host(START, zone="Africa/Johannesburg").guest(os="linux")
@@ -467,3 +602,61 @@ def test_p39_between_steps_wall_and_monotonic_advance_alike():
         wall_ns, monotonic_ns = guest.wall_ns, guest.monotonic_ns
         guest.advance("9.87654321 s")
         assert abs((guest.wall_ns - wall_ns) - (guest.monotonic_ns - monotonic_ns)) <= 400_000
+
+
+def test_p39_a_slewing_daemon_or_a_pause_is_what_takes_wall_and_monotonic_apart():
+    """On Windows a slew of a second shows within 10 s; a pause shows with the step that follows it."""
+    guest = Host(START).guest(timesync="w32time-2016")
+    guest.step("-1 s")
+    guest.advance("31 s")
+    wall_ns, monotonic_ns = guest.wall_ns, guest.monotonic_ns
+    guest.advance("10 s")
+    assert (guest.wall_ns - wall_ns) - (guest.monotonic_ns - monotonic_ns) > 400_000
+    guest = linux()
+    wall_ns, monotonic_ns = guest.wall_ns, guest.monotonic_ns
+    guest.pause()
+    guest.host.advance("0.5 s")
+    guest.resume()
+    guest.advance("2 s")
+    assert (guest.wall_ns - wall_ns) - (guest.monotonic_ns - monotonic_ns) == S // 2
+
+
+def kerberos_valid(client, server):
+    """Whether two machines are less than 5 minutes apart: of each other, whatever time it really is."""
+    return abs(client.wall_ns - server.wall_ns) < 300 * S
+
+
+@pytest.mark.parametrize(("apart_s", "valid"), [(299, True), (300, False), (301, False)])
+@pytest.mark.parametrize("restored", ["client", "server"])
+def test_p40_kerberos_accepts_two_machines_less_than_300_s_apart(apart_s, valid, restored):
+    """One of the two is saved for a while, and nothing corrects it: whichever it is, their difference decides."""
+    host = Host(START)
+    machines = {name: host.guest(os="windows", timesync="off") for name in ("client", "server")}
+    saved = machines[restored].save()
+    host.advance(apart_s * S)
+    machines[restored].restore(saved)
+    assert kerberos_valid(machines["client"], machines["server"]) == valid
+
+
+def test_p40_kerberos_does_not_notice_that_both_are_equally_wrong():
+    """Both guests of a host that is a day wrong believe it; against a third on a right host neither is valid."""
+    wrong = Host(START, error="1 d")
+    client, server = wrong.guest(timesync="windows"), wrong.guest(timesync="windows")
+    right = Host(START).guest(timesync="windows")
+    for guest in (client, server, right):
+        guest.advance("1 h")
+    assert client.error_ns == server.error_ns == 24 * HOUR
+    assert kerberos_valid(client, server)
+    assert not kerberos_valid(client, right)
+
+
+def test_p40_kerberos_is_valid_again_once_the_service_has_set_the_restored_machine():
+    """With the service at work the month after which Kerberos fails lasts a second."""
+    host = Host(START)
+    client, server = host.guest(timesync="windows"), host.guest(timesync="windows")
+    saved = client.save()
+    host.advance("30 d")
+    client.restore(saved)
+    assert not kerberos_valid(client, server)
+    host.advance("1 s")
+    assert kerberos_valid(client, server)

@@ -70,7 +70,7 @@ def test_a_sleep_ends_at_the_first_nanosecond_at_which_monotonic_has_reached_its
     assert twin.monotonic_ns < deadline_ns
 
 
-def test_proposition_5_a_sleep_across_a_save_and_a_restore_lasts_as_long_in_running_time(guest):
+def test_p05_a_sleep_across_a_save_and_a_restore_lasts_as_long_in_running_time(guest):
     """P5: sixty seconds of sleep are sixty seconds of the guest's running time, however long it lay saved."""
     host, saved = guest.host, []
     host.at("20 s", lambda: saved.append(guest.save()))

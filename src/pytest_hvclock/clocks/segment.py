@@ -16,7 +16,7 @@ from pytest_hvclock.clocks.trail import Trail
 from pytest_hvclock.units import AS_PER_NS, NS_PER_S, NS_PER_TICK, PPB
 
 STALE_SAMPLE_NS = 600 * NS_PER_S
-"""Age from which ``/dev/ptp_hyperv`` refuses to answer, in reference time (``hv_util.c``, ``HV_TIMESYNC_STALE``)."""
+"""A host sample older than this, in reference time, is refused (``hv_util.c``, ``HOST_TIMESYNC_DELAY_THRESH``)."""
 
 
 class HostSample(NamedTuple):

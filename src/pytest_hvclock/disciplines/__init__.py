@@ -15,6 +15,24 @@ from pytest_hvclock.disciplines.timesyncd import Timesyncd
 from pytest_hvclock.disciplines.w32time import PROFILES, W32Time
 from pytest_hvclock.disciplines.windows import Windows
 
+__all__ = [
+    "DISCIPLINES",
+    "Chrony",
+    "Discipline",
+    "FreeBsd",
+    "Linux",
+    "Linux410",
+    "LinuxImplicit",
+    "LinuxLegacy",
+    "Ntp",
+    "Timesync",
+    "Timesyncd",
+    "W32Time",
+    "Windows",
+    "disciplines",
+    "os_of",
+]
+
 Timesync = str | Discipline | Sequence[str | Discipline]
 """How a guest keeps time: a name, names joined by a plus, a discipline with settings of its own, or several."""
 

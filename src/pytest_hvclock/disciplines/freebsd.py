@@ -17,16 +17,17 @@ _AS_PER_MS = NS_PER_MS * AS_PER_NS
 class FreeBsd(Discipline):
     """FreeBSD: SYNC sets the clock, and so does a SAMPLE that differs by more than 100 ms, either way.
 
-    The settings are the driver's two sysctls. A late delivery is not made up for: the driver does not look at the
-    reference time of a message.
+    The settings are the driver's two sysctls. A late delivery is not made up for: this driver does not look at the
+    reference time of a message. (Newer ones do, and call the second sysctl ``hw.hvtimesync.sample_thresh``.)
     """
 
     name: ClassVar[str] = "freebsd"
     newest_protocol: ClassVar[int] = 3
     ignore_sync: bool = False
-    """Leave SYNC alone (sysctl ``ignore_sync_req``)."""
+    """Leave SYNC alone (sysctl ``ignore_sync_req``, newer: ``hw.hvtimesync.ignore_sync``)."""
     sample_drift: int = 100
-    """A SAMPLE that differs by more than this, in whole milliseconds, sets the clock; 0 is never (sysctl)."""
+    """A SAMPLE that differs by more than this, in whole milliseconds, sets the clock; 0 is never (sysctl
+    ``sample_drift``)."""
 
     def receive(self, clocks: Segment, message: Message) -> None:
         """Set the clock on SYNC, and on SAMPLE if it differs by too many whole milliseconds."""

@@ -7,20 +7,29 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pytest_hvclock.clocks.message import Flag, Message
-from pytest_hvclock.clocks.segment import Segment
-from pytest_hvclock.disciplines.base import ALWAYS_QUIET, Discipline, Quiet, behind_host_as, set_to_host
+from pytest_hvclock.clocks.segment import STALE_SAMPLE_NS, Segment
+from pytest_hvclock.disciplines.base import ALWAYS_QUIET, Discipline, Quiet, set_to_host
 from pytest_hvclock.units import AS_PER_NS, NS_PER_S
 
 
 @dataclass
 class Linux(Discipline):
-    """Linux since 4.11: SYNC sets the clock, either way and by any amount; SAMPLE only feeds the PTP device."""
+    """Linux since 4.11: SYNC sets the clock, either way and by any amount; SAMPLE only feeds the PTP device.
+
+    Since August 2020 a message that was on its way for more than 600 s of reference time sets nothing, as the PTP
+    device would not answer from it (``HOST_TIMESYNC_DELAY_THRESH``).
+    """
 
     name: ClassVar[str] = "linux"
 
     def receive(self, clocks: Segment, message: Message) -> None:
         """Set the clock on SYNC."""
         if message.flag is Flag.SYNC:
+            self._set_host_time(clocks, message)
+
+    def _set_host_time(self, clocks: Segment, message: Message) -> None:
+        """Set the clock, unless the message is too old (``hv_set_host_time``)."""
+        if message.version < 4 or clocks.reference_ns - message.reference_ns <= STALE_SAMPLE_NS:
             set_to_host(clocks, message)
 
     def drain(self, clocks: Segment, messages: Sequence[Message]) -> None:
@@ -48,12 +57,14 @@ class LinuxImplicit(Linux):
 
     name: ClassVar[str] = "linux-implicit"
     threshold_ns: int = 5 * NS_PER_S
-    """How far behind counts, inclusive (``hv_implicit_sync``: host time >= guest time + 5 s)."""
+    """How far behind counts, inclusive (``hv_implicit_sync``: host time >= guest time + 5 s). It is the host time in
+    the message that is compared: how long the message was on its way is not added here."""
 
     def receive(self, clocks: Segment, message: Message) -> None:
         """Set the clock on SYNC, and whenever it is behind by the threshold or more."""
-        if message.flag is Flag.SYNC or behind_host_as(clocks, message) >= self.threshold_ns * AS_PER_NS:
-            set_to_host(clocks, message)
+        behind_as = message.host_ns * AS_PER_NS - clocks.wall_as
+        if message.flag is Flag.SYNC or behind_as >= self.threshold_ns * AS_PER_NS:
+            self._set_host_time(clocks, message)
 
     def quiet(self) -> Quiet | None:
         """Nothing happens while the guest is less than the threshold behind, or ahead by any amount."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import uuid
+from _thread import RLock  # the real one, also while a guest that replaces it runs
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -69,6 +70,15 @@ class GuestSettings(TypedDict, total=False):
     """The newest version of time sync messages that the host offers; an old driver may know an older one only."""
     coarse: bool
     """Read the wall clock and MONOTONIC in steps of 15.625 ms, as Python before 3.13 did on Windows."""
+    boottime_over_saves: bool
+    """Let BOOTTIME go on while the guest is saved or paused. That it does not is inferred, and measured for MONOTONIC
+    only."""
+    ptp_over_saves: bool
+    """Let ``/dev/ptp_hyperv`` answer after a save or a pause, with the old host time, until the next message; else it
+    answers ESTALE. That it answers is inferred."""
+    rtc_over_power_off: bool
+    """Keep what the guest has written to its RTC. OpenHCL does (``local_clock.rs``); that classic Hyper-V does is
+    inferred."""
 
 
 class State(Enum):
@@ -122,6 +132,9 @@ class Guest:
         delivery_delay: Duration = 0,
         protocol: Literal[1, 3, 4] = 4,
         coarse: bool = False,
+        boottime_over_saves: bool = False,
+        ptp_over_saves: bool = True,
+        rtc_over_power_off: bool = True,
     ) -> None:
         """Create the guest powered on, its channel open, SYNC done, and at true host time; see ``Host.guest``."""
         if os is None:
@@ -146,10 +159,11 @@ class Guest:
         self._delay_ns = positive_ns(delivery_delay, "delivery_delay")
         self._protocol = protocol
         self._granularity_ns = COARSE_NS if coarse else 1
+        self._boottime_over_saves = boottime_over_saves
+        self._ptp_over_saves = ptp_over_saves
         self._wander = drift.fresh() if isinstance(drift, Wander) else None
-        self._rtc = Rtc(
-            host, self.zone if (rtc or ("local" if os == "windows" else "utc")) == "local" else time_zone("UTC")
-        )
+        takes_local = (rtc or ("local" if os == "windows" else "utc")) == "local"
+        self._rtc = Rtc(host, self.zone if takes_local else time_zone("UTC"), kept=rtc_over_power_off)
         self._sets, self._refusals = ClockSets(), ClockSets()
         self._generations = 0
         self._saved: SavedState | None = None
@@ -164,6 +178,7 @@ class Guest:
         self.trail: Trail | None = None
         """What the guest's clocks do from when ``follow`` was called, or None."""
         self._watcher: Callable[[], None] | None = None
+        self._settling = RLock()
         self._identity = len(host.guests)
         self._state = State.RUNNING
         self._timekeeping = self._power_on(host.clock_ns() * AS_PER_NS, in_sync=True)
@@ -225,7 +240,7 @@ class Guest:
 
     @property
     def generation_id(self) -> uuid.UUID:
-        """The VM-Generation-ID: changes when a checkpoint is applied, and only then."""
+        """The VM-Generation-ID: changes when a checkpoint is applied, and at a migration that says so."""
         return uuid.uuid5(uuid.NAMESPACE_OID, f"guest {self._identity}, generation {self._generations}")
 
     @property
@@ -409,16 +424,22 @@ class Guest:
         self._thaw("apply", sync=True)
         self._timekeeping.wander_by(self._wander)
 
-    def migrate(self, blackout: Duration = "5 s") -> None:
+    def migrate(self, blackout: Duration = "5 s", *, new_generation: bool = False) -> None:
         """Move the guest to another host: it stands still for ``blackout``, which passes for everybody.
 
-        The reference counter goes on at 10 MHz whatever the new host's TSC runs at, and the generation ID stays.
+        The reference counter goes on at 10 MHz whatever the new host's TSC runs at.
+
+        Args:
+            blackout: how long the guest stands still.
+            new_generation: whether the generation ID changes. It stays at a live migration (from memory), and changes
+                when a virtual machine is exported and imported.
         """
         self._require("migrate", State.RUNNING)
         blackout_ns = positive_ns(blackout, "blackout")
         self._freeze(State.PAUSED, "migrate")
         self.host.advance(blackout_ns)
         if self._state is State.PAUSED:
+            self._generations += new_generation
             self._thaw("migrated", sync=True)
 
     def power_off(self) -> None:
@@ -461,11 +482,15 @@ class Guest:
         clocks.set_wall(self._rtc.as_guest_ns() * AS_PER_NS, "hwclock")
         self._disturbed("hctosys")
 
-    def hibernate(self, during: Duration = "1 h") -> None:
+    def hibernate(self, during: Duration = "1 h", *, reads_rtc: bool = True) -> None:
         """Let the guest hibernate by itself (S4) and come back after ``during``, which passes for everybody.
 
-        It reads the RTC on resume, so the wall clock and BOOTTIME include the gap and MONOTONIC does not; the
-        reference counter begins anew, because the virtual machine does.
+        The reference counter begins anew, because the virtual machine does.
+
+        Args:
+            during: how long it is away.
+            reads_rtc: whether the guest asks its RTC on resume how long that was, as Linux does (from memory): then
+                the wall clock and BOOTTIME include the gap. MONOTONIC never does.
         """
         self._require("hibernate", State.RUNNING)
         during_ns = positive_ns(during, "during")
@@ -474,11 +499,10 @@ class Guest:
         if self._state is not State.PAUSED:
             return
         clocks = self._timekeeping.clocks
-        gone_ns = self.host.true_ns - clocks.true_ns  # longer than planned if an action let time pass as well
-        clocks.asleep_as += gone_ns * AS_PER_NS
-        clocks.wall_as += gone_ns * AS_PER_NS
+        if reads_rtc:
+            clocks.wall_as += (self.host.true_ns - clocks.true_ns) * AS_PER_NS  # more if an action let time pass too
         clocks.reference_ns, clocks.sample = 0, None
-        self._thaw("woke from hibernation", sync=True)
+        self._thaw("woke from hibernation", sync=True, slept=reads_rtc)
 
     def arm(self, anomaly: Strikes) -> None:
         """Have ``anomaly`` ready for ``strike``; a scenario does this."""
@@ -526,9 +550,11 @@ class Guest:
             raise StateError(f"cannot {verb} a guest that is {self._state.value}: it has to be {allowed}")
 
     def _settle(self) -> None:
-        """Let everything happen to the guest that is due by now."""
-        if self._state is State.RUNNING and self._timekeeping.clocks.true_ns < self.host.true_ns:
-            self._timekeeping.run(self.host.true_ns)
+        """Let everything happen to the guest that is due by now; threads that read at once take turns."""
+        now_ns = self.host.true_ns  # asked before, because in live pace the answer waits for other readers
+        with self._settling:
+            if self._state is State.RUNNING and self._timekeeping.clocks.true_ns < now_ns:
+                self._timekeeping.run(now_ns)
 
     def _read(self) -> Segment:
         """Return the clocks as they are now."""
@@ -622,7 +648,13 @@ class Guest:
         self._state = state
         self._disturbed(verb)
 
-    def _thaw(self, verb: str, *, sync: bool) -> None:
+    def _thaw(self, verb: str, *, sync: bool, slept: bool | None = None) -> None:
+        """Go on; ``slept`` if the guest knows that it was away, so that BOOTTIME has it."""
+        clocks = self._timekeeping.clocks
+        if self._boottime_over_saves if slept is None else slept:
+            clocks.asleep_as += (self.host.true_ns - clocks.true_ns) * AS_PER_NS
+        if not self._ptp_over_saves:
+            clocks.sample = None
         self._state = State.RUNNING
         self._timekeeping.wake(self.host.true_ns)
         self._hear_host()
@@ -673,5 +705,6 @@ class Guest:
             self.host._advance_to(planned_ns)
             return
         self._settle()
-        reached_ns = self._timekeeping.run(planned_ns, deadline_ns * AS_PER_NS)
+        with self._settling:
+            reached_ns = self._timekeeping.run(planned_ns, deadline_ns * AS_PER_NS)
         self.host._advance_to(reached_ns)

@@ -21,10 +21,11 @@ class Rtc:
     state file, so it outlives a power-off; the RTC itself goes on while the guest is off, saved or paused.
     """
 
-    def __init__(self, host: Host, convention: tzinfo) -> None:
-        """Load the RTC; ``convention`` is the zone that the guest takes it to be in."""
+    def __init__(self, host: Host, convention: tzinfo, *, kept: bool = True) -> None:
+        """Load the RTC; ``convention`` is the zone that the guest takes it to be in, ``kept`` if writing it lasts."""
         self._host = host
         self.convention = convention
+        self._kept = kept
         self.offset_ns = 0
 
     def read(self) -> datetime:
@@ -54,4 +55,4 @@ class Rtc:
 
     def power_on(self) -> None:
         """Load the RTC at power-on, with the written offset but never more than two days back."""
-        self.offset_ns = max(self.offset_ns, LOWEST_OFFSET_NS)
+        self.offset_ns = max(self.offset_ns, LOWEST_OFFSET_NS) if self._kept else 0

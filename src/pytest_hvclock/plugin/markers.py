@@ -42,6 +42,14 @@ class MarkerSettings:
     rtc: Any = None
     sync_after_boot: Any = None
     sync_after_resume: Any = None
+    sample_period: Any = None
+    response_time: Any = None
+    delivery_delay: Any = None
+    protocol: Any = None
+    coarse: Any = None
+    boottime_over_saves: Any = None
+    ptp_over_saves: Any = None
+    rtc_over_power_off: Any = None
     start: Any = None
     host_zone: Any = None
     host_error: Any = None
