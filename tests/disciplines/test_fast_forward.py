@@ -4,8 +4,6 @@ import itertools
 from fractions import Fraction
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from pytest_hvclock import Host
 from pytest_hvclock.clocks.actor import Actor
@@ -132,98 +130,6 @@ def test_the_log_of_a_fight_counts_every_set():
     samples = 3_650 * 86_400 * 100 // 501
     assert sum(entry.times for entry in guest.clock_sets if entry.by == "SAMPLE") == samples
     assert max(entry.last_at_ns for entry in guest.clock_sets) <= guest.host.true_ns
-
-
-# ------------------------------------------------------------------------------------------ any sequence of verbs
-
-FREQUENT = st.integers(0, 90 * S) | st.integers(0, 4 * DAY)
-VERBS = st.one_of(
-    st.tuples(st.just("advance"), FREQUENT),
-    st.tuples(st.just("step"), st.integers(-400 * S, 400 * S)),
-    st.tuples(st.just("step"), st.integers(-2 * S, 2 * S)),
-    st.tuples(st.just("pause"), FREQUENT),
-    st.tuples(st.just("lose SYNC"), FREQUENT),
-    st.tuples(st.just("drift"), st.integers(-600_000_000, 600_000_000)),
-    st.tuples(st.just("host error"), st.integers(-3 * S, 3 * S)),
-)
-SETTINGS = st.fixed_dictionaries(
-    {},
-    optional={
-        "delivery_delay": st.sampled_from(["0 s", "30 ms", "7 s"]),
-        "protocol": st.sampled_from([1, 3, 4]),
-        "sample_period": st.sampled_from(["5 s", "1 s", "11 min"]),
-    },
-)
-COURSES = st.tuples(st.sampled_from(NAMES + FIGHTS), SETTINGS, st.lists(VERBS, max_size=6))
-
-
-def live(course, cut):
-    """Live a course, every advance cut into pieces by ``cut``; yield the guest after each piece."""
-    timesync, settings_, verbs = course
-    guest = Host().guest(timesync=timesync, **settings_)
-    for verb, amount in [*verbs, ("advance", 1_000 * S)]:
-        if verb in ("pause", "lose SYNC"):
-            guest.pause()
-            guest.host.advance(amount)
-            guest.resume(sync=verb == "pause")
-        elif verb == "step":
-            guest.step(amount)
-        elif verb == "drift":
-            guest.drift = Fraction(amount, 1_000_000_000)
-        elif verb == "host error":
-            guest.host.error = amount
-        else:
-            for piece in cut(amount):
-                guest.advance(piece)
-                readings(guest)
-                yield guest
-    yield guest
-
-
-@settings(max_examples=200, deadline=None)
-@given(COURSES, st.lists(st.integers(1, 100 * S), max_size=30))
-@example(("chrony", {"sample_period": "11 min"}, [("host error", S), ("advance", DAY)]), [S] * 30)
-@example(("timesyncd", {}, [("host error", S), ("step", S), ("advance", DAY)]), [5 * S] * 30)
-def test_split_advances_end_where_one_advance_ends(course, sizes):
-    """``advance(a); advance(b)`` equals ``advance(a + b)``, whatever was done to the guest before."""
-
-    def pieces(amount):
-        for size in sizes:
-            yield min(size, amount)
-            amount -= min(size, amount)
-        yield amount
-
-    *_, whole = live(course, lambda amount: [amount])
-    *_, split = live(course, pieces)
-    assert exactly(split) == exactly(whole)
-
-
-@settings(max_examples=100, deadline=None)
-@given(COURSES)
-def test_skipping_ends_where_living_through_everything_ends(course):
-    """Fast-forward equals stepping, for any sequence of verbs."""
-    *_, skipped = live(course, lambda amount: [amount])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Cycle, "skip", lambda *_: None)
-        patch.setattr(Service, "leap", Actor.leap)
-        patch.setattr(Service, "catch_up", lambda *_: None)
-        patch.setattr(Service, "due_ns", property(lambda service: service.next_at_ns))
-        *_, lived = live(course, lambda amount: [amount])
-    assert exactly(lived) == exactly(skipped)
-
-
-@settings(max_examples=100, deadline=None)
-@given(COURSES, st.integers(S // 3, 20 * S))
-def test_a_slewing_wall_never_goes_back_and_monotonic_never_does(course, stride):
-    """Only a set that is in the log takes the wall clock back."""
-    wall = monotonic = None
-    sets = 0
-    for guest in live(course, lambda amount: [stride] * min(amount // stride, 60)):
-        logged = sum(entry.times for entry in guest.clock_sets)
-        if wall is not None:
-            assert guest.wall_ns >= wall or logged > sets
-            assert guest.monotonic_ns >= monotonic
-        wall, monotonic, sets = guest.wall_ns, guest.monotonic_ns, logged
 
 
 @pytest.mark.parametrize("timesync", ["linux", "w32time-2016", "chrony", "timesyncd", "linux-4.10", "ntp"])

@@ -6,19 +6,31 @@ from datetime import timedelta
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_hvclock import Host, StateError
+from pytest_hvclock.clocks.actor import Actor
 from pytest_hvclock.clocks.segment import Segment
 from pytest_hvclock.clocks.sets import ClockSets
 from pytest_hvclock.disciplines import DISCIPLINES
+from pytest_hvclock.drifts import Periodic, RandomWalk, load_curve
+from pytest_hvclock.model.service import Service
 from pytest_hvclock.model.timekeeping import Cycle
 
 S = 1_000_000_000
 AS_PER_NS = 1_000_000_000
 START = "2026-03-08T09:59:58.123456789Z"  # two seconds before Los Angeles changes to daylight saving
-FIGHTS = ["linux+ntp", "windows+ntp", "freebsd+ntp", "linux-implicit+timesyncd", "linux-4.10+chrony"]
+FIGHTS = [
+    "linux+ntp",
+    "windows+ntp",
+    "freebsd+ntp",
+    "freebsd+chrony",
+    "linux-4.10+ntp",
+    "linux-implicit+timesyncd",
+    "linux-4.10+chrony",
+    "w32time-standalone+ntp",
+]
 NAMES = ["off", "partial", *DISCIPLINES, *FIGHTS]
 DRIFTS = ["+78.387 ppm", Fraction(-1, 3_000_000), "-6 %", "+0.001 ppm", "-99.9999999 %"]
 COUNTERS = ("monotonic_ns", "monotonic_raw_ns", "boottime_ns", "reference_ticks")
@@ -45,14 +57,28 @@ def shown(guest):
     return (*always, guest.wall_ns, guest.error_ns, ptp_ns, *(getattr(guest, counter) for counter in COUNTERS))
 
 
+def exactly(guest):
+    """Everything about the clocks, to the attosecond."""
+    clocks = guest._timekeeping.clocks
+    return (clocks.wall_as, clocks.monotonic_as, clocks.raw_as, clocks.asleep_as, clocks.correction_ppb, clocks.heard())
+
+
 # --------------------------------------------------------------------------------------- any sequence of verbs
 
+CHANGING = {
+    "load": load_curve,
+    "walk": RandomWalk(seed=7, every="10 s"),
+    "swing": Periodic(seed=3, every="20 s", period="10 min", amplitude="40 ppm"),
+}
+DAY = 86_400 * S
 SPANS = st.integers(0, 20 * S) | st.integers(0, 3_600 * S) | st.sampled_from([5_010_000_000, 64 * S, 1])
 LIFE_ENDS = {"boot", "hibernate", "apply"}
 VERBS = st.one_of(
     st.tuples(st.sampled_from(["advance", "advance", "migrate", "hibernate", "host error"]), SPANS),
     st.tuples(st.sampled_from(["step", "write_rtc"]), st.integers(-9_000 * S, 9_000 * S) | st.integers(-6 * S, 6 * S)),
-    st.tuples(st.sampled_from(["drift"]), st.integers(-(10**9), 10**9) | st.integers(-500_000, 500_000)),
+    st.tuples(st.just("drift"), st.integers(-(10**9), 10**9) | st.integers(-500_000, 500_000)),
+    st.tuples(st.just("changing drift"), st.sampled_from(sorted(CHANGING))),
+    st.tuples(st.just("load"), st.integers(0, 9)),
     st.tuples(
         st.sampled_from(["pause", "resume", "resume without SYNC", "save", "restore", "checkpoint", "apply"]),
         st.just(0),
@@ -60,15 +86,28 @@ VERBS = st.one_of(
     st.tuples(st.sampled_from(["power_off", "boot", "hctosys"]), st.just(0)),
     st.tuples(st.just("timesync"), st.sampled_from(NAMES)),
 )
-COURSES = st.tuples(st.sampled_from(NAMES), st.lists(VERBS, max_size=12))
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "drift": st.sampled_from([0, "-200 ppm", "+1.5 %", *CHANGING.values()]),
+        "delivery_delay": st.sampled_from(["30 ms", "7 s", "601 s"]),
+        "protocol": st.sampled_from([1, 3]),
+        "sample_period": st.sampled_from(["1 s", "11 min"]),
+        "coarse": st.just(value=True),
+        "boottime_over_saves": st.just(value=True),
+        "ptp_over_saves": st.just(value=False),
+        "rtc_over_power_off": st.just(value=False),
+    },
+)
+COURSES = st.tuples(st.sampled_from(NAMES), SETTINGS, st.lists(VERBS, max_size=12))
 
 
 class Life:
     """A guest to which a course of verbs happens; what its state refuses does not happen."""
 
-    def __init__(self, timesync):
+    def __init__(self, timesync, **settings_):
         self.host = Host(START, zone="America/Los_Angeles")
-        self.guest = self.host.guest(timesync=timesync, drift="+78.387 ppm")
+        self.guest = self.host.guest(**{"timesync": timesync, "drift": "+78.387 ppm", **settings_})
         self.saved = self.point = None
 
     def do(self, verb, amount):
@@ -82,6 +121,8 @@ class Life:
             "step": lambda: guest.step(amount),
             "write_rtc": lambda: guest.write_rtc(guest.rtc + timedelta(seconds=amount // S)),
             "drift": lambda: setattr(guest, "drift", Fraction(amount, 10**9)),
+            "changing drift": lambda: setattr(guest, "drift", CHANGING[amount]),
+            "load": lambda: setattr(self.host, "load", amount),
             "timesync": lambda: setattr(guest, "timesync", amount),
             "pause": guest.pause,
             "resume": guest.resume,
@@ -102,11 +143,13 @@ class Life:
 
 
 @settings(deadline=None, max_examples=150)
-@given(COURSES, st.lists(st.integers(1, 60 * S), min_size=1, max_size=20))
+@given(COURSES, st.lists(st.integers(1, 100 * S), min_size=1, max_size=20))
+@example(("chrony", {"sample_period": "11 min"}, [("host error", S), ("advance", DAY)]), [S] * 30)
+@example(("timesyncd", {}, [("host error", S), ("step", S), ("advance", DAY)]), [5 * S] * 30)
 def test_whoever_looks_at_a_guest_and_when_changes_nothing(course, looks):
     """Read twice at every instant, at random instants or only at the end, a guest shows the same, its log included."""
-    timesync, verbs = course
-    watched, alone = Life(timesync), Life(timesync)
+    timesync, settings_, verbs = course
+    watched, alone = Life(timesync, **settings_), Life(timesync, **settings_)
     for verb, amount in [*verbs, ("advance", 400 * S)]:
         alone.do(verb, amount)
         if verb != "advance":
@@ -119,14 +162,56 @@ def test_whoever_looks_at_a_guest_and_when_changes_nothing(course, looks):
             amount -= piece  # noqa: PLW2901  (what is left to be passed)
         watched.do("advance", amount)
     assert shown(watched.guest) == shown(alone.guest)
+    assert exactly(watched.guest) == exactly(alone.guest)
+
+
+@settings(deadline=None, max_examples=100)
+@given(COURSES)
+def test_whatever_is_skipped_ends_where_living_through_everything_ends(course):
+    """Fast-forward equals stepping: every message and every poll is lived through by the second guest."""
+    timesync, settings_, verbs = course
+    if "sample_period" not in settings_:
+        verbs = [*verbs, ("advance", 20_000 * S)]
+    skipping, living = Life(timesync, **settings_), Life(timesync, **settings_)
+    for verb, amount in verbs:
+        skipping.do(verb, amount)
+    found = shown(skipping.guest)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cycle, "skip", lambda *_: None)
+        patch.setattr(Service, "leap", Actor.leap)
+        patch.setattr(Service, "catch_up", lambda *_: None)
+        patch.setattr(Service, "due_ns", property(lambda service: service.next_at_ns))
+        for verb, amount in verbs:
+            living.do(verb, amount)
+        assert shown(living.guest) == found
+    assert exactly(living.guest) == exactly(skipping.guest)
+
+
+@settings(deadline=None, max_examples=100)
+@given(COURSES, st.integers(S // 3, 20 * S))
+def test_a_slewing_wall_never_goes_back(course, stride):
+    """While time passes, only a set that is in the log takes the wall clock back, whatever was done before."""
+    timesync, settings_, verbs = course
+    life = Life(timesync, **settings_)
+    guest = life.guest
+    for verb, amount in [*verbs, ("advance", 400 * S)]:
+        if verb != "advance" or guest.state.value == "off":
+            life.do(verb, amount)
+            continue
+        wall_ns, logged = guest.wall_ns, len(single_sets(guest.clock_sets))
+        for _ in range(min(amount // stride, 60)):
+            guest.advance(stride)
+            now_ns, now_logged = guest.wall_ns, len(single_sets(guest.clock_sets))
+            assert now_ns >= wall_ns or now_logged > logged
+            wall_ns, logged = now_ns, now_logged
 
 
 @settings(deadline=None, max_examples=150)
 @given(COURSES)
 def test_no_counter_ever_goes_back_within_a_life(course):
     """MONOTONIC, RAW, BOOTTIME and the reference counter: back at a boot, a hibernation or an apply, and only there."""
-    timesync, verbs = course
-    life = Life(timesync)
+    timesync, settings_, verbs = course
+    life = Life(timesync, **settings_)
     before = (0, 0, 0, 0)
     for verb, amount in verbs:
         for part in (amount // 2, amount - amount // 2) if verb == "advance" else (amount,):
@@ -142,10 +227,8 @@ def test_no_counter_ever_goes_back_within_a_life(course):
 @given(COURSES)
 def test_of_linux_clocks_wall_minus_monotonic_is_moved_by_logged_sets_alone(course):
     """Steps change the offset between the two; drift and slew move both, and nothing moves the wall without a line."""
-    timesync, verbs = course
-    host = Host(START)
-    life = Life("off")
-    life.host, life.guest = host, host.guest(os="linux", timesync=timesync, drift="+78.387 ppm")
+    timesync, settings_, verbs = course
+    life = Life(timesync, **{**settings_, "os": "linux", "coarse": False})
     guest = life.guest
     offset_ns = guest.wall_ns - guest.monotonic_ns
     for verb, amount in verbs:
@@ -160,8 +243,8 @@ def test_of_linux_clocks_wall_minus_monotonic_is_moved_by_logged_sets_alone(cour
 @given(COURSES, SPANS)
 def test_a_save_and_a_restore_change_nothing_but_the_error_and_the_host_s_time(course, away_ns):
     """At the moment of the restore every clock of the guest is where it was; only true time and the RTC went on."""
-    timesync, verbs = course
-    life = Life(timesync)
+    timesync, settings_, verbs = course
+    life = Life(timesync, **{**settings_, "boottime_over_saves": False, "ptp_over_saves": True})
     for verb, amount in verbs:
         life.do(verb, amount)
     if life.guest.state.value not in {"running", "paused"}:
