@@ -39,7 +39,7 @@ def test_a_marker_for_a_whole_module(pytester):
                 before = time.monotonic()
                 time.sleep(3600)
                 assert time.monotonic() - before == 3600 and self.made < 4e9
-            @pytest.mark.hvclock("azure-pause-28s", start="2200-01-01T00:00:00Z")
+            @pytest.mark.hvclock("azure-pause-28s", start="2200-01-01T00:00:00Z", allow_vacuous=True)
             def test_scenario(self): assert time.time() > 7e9
             def test_subtests(self):
                 for number in range(3):

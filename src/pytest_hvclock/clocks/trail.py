@@ -43,13 +43,15 @@ class Bend(NamedTuple):
 class Trail:
     """What happened to one guest since somebody began to write it down, oldest first."""
 
-    __slots__ = ("bends", "deeds")
+    __slots__ = ("bends", "deeds", "looks")
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.bends: list[Bend] = []
         self.deeds: list[tuple[int, str]] = []
         """What was done to the guest, each with its true time in nanoseconds."""
+        self.looks = 0
+        """How often somebody has looked at a reading of the guest itself, which no program in it can."""
 
     def bent(self, clocks: Segment) -> None:
         """Note how the clocks run from here on, unless they just go on as they did."""

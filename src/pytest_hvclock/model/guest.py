@@ -200,33 +200,33 @@ class Guest:
     @property
     def wall_ns(self) -> int:
         """The guest's wall clock (CLOCK_REALTIME, Windows system time): nanoseconds of UTC since 1970."""
-        return self._read().wall_ns
+        return self._look().wall_ns
 
     @property
     def monotonic_ns(self) -> int:
         """CLOCK_MONOTONIC (QPC on Windows), in nanoseconds: never back within one life, never stepped."""
-        return self._read().monotonic_ns
+        return self._look().monotonic_ns
 
     @property
     def monotonic_raw_ns(self) -> int:
         """CLOCK_MONOTONIC_RAW, in nanoseconds: has the clocksource's drift, and no correction ever."""
-        return self._read().raw_as // AS_PER_NS
+        return self._look().raw_as // AS_PER_NS
 
     @property
     def boottime_ns(self) -> int:
         """CLOCK_BOOTTIME, in nanoseconds: MONOTONIC plus the guest's own hibernations, but not what the host did."""
-        clocks = self._read()
+        clocks = self._look()
         return (clocks.monotonic_as + clocks.asleep_as) // AS_PER_NS
 
     @property
     def reference_ticks(self) -> int:
         """The partition reference counter: 100 ns ticks since creation, without drift (TLFS, MSR 0x40000020)."""
-        return self._read().reference_ticks
+        return self._look().reference_ticks
 
     @property
     def error_ns(self) -> int:
         """Guest wall clock minus true time, in nanoseconds: positive is ahead; of the clock, however coarsely read."""
-        return self._read().wall_as // AS_PER_NS - self.host._true_ns  # a guest that is paused stays behind
+        return self._look().wall_as // AS_PER_NS - self.host._true_ns  # a guest that is paused stays behind
 
     @property
     def error(self) -> timedelta:
@@ -250,7 +250,7 @@ class Guest:
         Raises:
             OSError: ESTALE if nothing has been heard for 600 s of reference time (``hv_util.c``).
         """
-        clocks = self._read()
+        clocks = self._look()
         sample = clocks.sample
         if sample is None or clocks.reference_ns - sample.reference_ns > STALE_SAMPLE_NS:
             raise OSError(errno.ESTALE, "no time sync message for 600 s of reference time", "/dev/ptp_hyperv")
@@ -562,6 +562,12 @@ class Guest:
             raise StateError("a guest that is off has no clock but its RTC: boot() it first, or read rtc")
         self._settle()
         return self._timekeeping.clocks
+
+    def _look(self) -> Segment:
+        """Return the clocks as they are now to somebody who looks at the guest itself."""
+        if self.trail is not None:
+            self.trail.looks += 1
+        return self._read()
 
     def _disturbed(self, verb: str) -> None:
         """Note that a verb has changed the clocks, and tell whoever shows them."""

@@ -80,6 +80,11 @@ class Host:
         return self._true_ns
 
     @property
+    def planned(self) -> int:
+        """How many actions are planned, by ``at`` and by anomalies."""
+        return len(self._agenda)
+
+    @property
     def guests(self) -> tuple[Guest, ...]:
         """The host's virtual machines, in the order in which they were created."""
         return tuple(self._guests)

@@ -29,6 +29,8 @@ class Marked:
     """Settings for ``Host``."""
     backend: str | None = None
     pace: str | None = None
+    allow_vacuous: bool = False
+    """Whether the test may prove nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ class MarkerSettings:
     host_error: Any = None
     backend: Any = None
     pace: Any = None
+    allow_vacuous: Any = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def split(settings: dict[str, Any], scenarios: tuple[str, ...] = ()) -> Marked:
     """Sort marker settings into those of the guest, of its host, and of the run."""
     guest = dict(settings)
     host = {name: guest.pop(key) for key, name in _HOST_SETTINGS.items() if key in guest}
-    return Marked(scenarios, guest, host, guest.pop("backend", None), guest.pop("pace", None))
+    backend, pace = guest.pop("backend", None), guest.pop("pace", None)
+    return Marked(scenarios, guest, host, backend, pace, bool(guest.pop("allow_vacuous", False)))
 
 
 def _settings(marker: pytest.Mark) -> dict[str, Any]:

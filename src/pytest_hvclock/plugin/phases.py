@@ -6,6 +6,7 @@ a fixture of a higher scope is made, which other tests will use without a guest.
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Generator, Iterator
@@ -18,13 +19,16 @@ from pytest_hvclock.errors import BackendError, HvclockError
 from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.model.host import Host
 from pytest_hvclock.plugin.markers import Recovers, merged, recovers, split
+from pytest_hvclock.plugin.moment import Moment
 from pytest_hvclock.plugin.settings import SETTINGS, Settings
+from pytest_hvclock.plugin.story import last_word
 from pytest_hvclock.recovery import recover
 from pytest_hvclock.running import Running, try_backend
 from pytest_hvclock.running.counters import REAL, real_time_ns
 from pytest_hvclock.running.unreached import READERS, loaded, used_by
-from pytest_hvclock.scenarios import Scenario, scenario_named
-from pytest_hvclock.units import NS_PER_S, error_text, iso
+from pytest_hvclock.scenarios import scenario_named
+from pytest_hvclock.timeline import Judgement, Timeline
+from pytest_hvclock.units import NS_PER_S, error_text, iso, rate_text
 
 STRANGERS = {"freezer": "pytest-freezer", "time_machine": "time-machine"}
 """Fixtures of other libraries that fake time."""
@@ -36,12 +40,14 @@ Wrapper = Generator[None, object, object]
 class OnGuest:
     """One test on its guest."""
 
-    def __init__(self, item: pytest.Item, guest: Guest, running: Running, scenario: Scenario | None) -> None:
+    def __init__(self, item: pytest.Item, guest: Guest, running: Running, moment: Moment | None) -> None:
         """Take what was made for the test."""
         self.item = item
         self.guest = guest
         self.running = running
-        self.scenario = scenario
+        self.recorder = running.record()
+        self.moment = moment
+        self.allow_vacuous = False
         self.recovers: Recovers | None = None
         self.probe: Any = None
         self.strike_at: int | None = None
@@ -57,25 +63,51 @@ class OnGuest:
     def end_body(self) -> None:
         """Strike, if the test has not, and judge the recovery."""
         self.running.tap(None)
-        if self.strike_at is None and self.guest.armed is not None:
+        at_the_end = self.strike_at is None and self.guest.armed is not None
+        if at_the_end:
             self.guest.strike()
-        if self.recovers is None:
+        if self.guest.armed is not None and self.moment is not None and self.moment.scenario.anomalies:
+            self.item.user_properties.append(("hvclock.struck", False))
+        moment = self.moment
+        seen = moment is not None and moment.seen  # the judge reads and waits as well
+        doubted = self.recovers is not None and self._judge(self.recovers)
+        if moment is None or self.allow_vacuous:
             return
+        why = moment.vacuous(seen=seen or doubted or moment.read, at_the_end=at_the_end)
+        if why:
+            pytest.fail(f"{why}\n{self.command()}", pytrace=False)
+
+    def _judge(self, recovers: Recovers) -> bool:
+        """See that the application recovers; returns whether the probe has ever said no, and so can."""
         try:
             recovery = recover(
                 self.guest,
                 self.probe,
-                within=self.recovers.within,
-                hold=self.recovers.hold,
-                every=self.recovers.every,
+                within=recovers.within,
+                hold=recovers.hold,
+                every=recovers.every,
                 since_ns=self.guest.struck_at_ns,
             )
         except ValueError as wrong:
             raise pytest.fail.Exception(str(wrong), pytrace=False) from None
-        if not recovery.recovered:
-            pytest.fail(f"{recovery.message(self.recovers.name)}\n{self.command()}", pytrace=False)
+        message = "" if recovery.recovered else recovery.message(recovers.name)
+        self.recorder.judgements.append(
+            Judgement(
+                f"{recovers.name} recovers",
+                recovery.recovered,
+                message,
+                recovery.counted_from_ns,
+                self.guest.host.true_ns,
+                recovery.allowed_ns,
+                recovery.took_ns,
+            )
+        )
+        self.item.user_properties.append(("hvclock.allowed", _seconds(recovery.allowed_ns)))
+        if message:
+            pytest.fail(f"{message}\n{self.command()}", pytrace=False)
         assert recovery.took_ns is not None  # noqa: S101  (it has recovered)
         self.item.user_properties.append(("hvclock.recovered_after", _seconds(recovery.took_ns)))
+        return bool(recovery.last_failure)
 
     def _read(self, _clock: str) -> None:
         """Strike just before the reading that was chosen, if it is the test's own."""
@@ -92,7 +124,8 @@ class OnGuest:
 
     def section(self) -> str:
         """Say what the guest's clock did, for a failing test's report."""
-        lines = [f"scenario: {self.scenario.name} ({self.scenario.summary})"] if self.scenario is not None else []
+        scenario = self.moment.scenario if self.moment is not None else None
+        lines = [f"scenario: {scenario.name} ({scenario.summary})"] if scenario is not None else []
         guest = self.guest
         if guest.struck_at_ns is not None:
             lines.append(f"struck at {iso(guest.struck_at_ns)} true time")
@@ -101,6 +134,26 @@ class OnGuest:
         lines.append(f"at the end, {iso(guest.host.true_ns)} true time, the guest is {now}")
         lines += self.unreached().values()
         return "\n".join([*lines, self.command()])
+
+    def timeline(self, report: pytest.TestReport) -> Timeline:
+        """Return the record of the test."""
+        guest = self.guest
+        return self.recorder.timeline(
+            test=report.nodeid,
+            scenario=self.moment.name if self.moment is not None else "",
+            outcome=report.outcome,
+            failure=last_word(report) if report.failed else "",
+            command=self.command(),
+            settings={
+                "os": guest.os,
+                "timesync": str(guest.timesync),
+                "drift": rate_text(guest.drift_ppb),
+                "zone": str(guest.zone),
+                "host zone": str(guest.host.zone),
+                "backend": self.running.backend,
+                "pace": self.running.pace,
+            },
+        )
 
     def unreached(self) -> dict[str, str]:
         """Name the modules whose own clocks no backend reaches, and how the test comes by each."""
@@ -186,13 +239,16 @@ def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGues
     pace = marked.pace or conditions.pace or settings.pace
     zone = marked.guest.get("zone")
     running = Running(guest, backend, pace, zone if isinstance(zone, str) else None)
-    on_guest = OnGuest(item, guest, running, scenario)
+    moment = Moment(scenario, running.record()) if scenario is not None else None
+    on_guest = OnGuest(item, guest, running, moment)
     on_guest.recovers = recovers(item)
+    on_guest.allow_vacuous = marked.allow_vacuous
     if scenario is not None:
         item.user_properties.append(("hvclock.scenario", scenario.name))
         for anomaly in scenario.before:
             anomaly.strike(guest)
-        guest.arm(scenario)
+        assert moment is not None  # noqa: S101  (it belongs to the scenario)
+        guest.arm(moment)
         if own is None:
             on_guest.strike_at = settings.strike_at
     return on_guest
@@ -221,6 +277,7 @@ class Phases:
         """Take the run whose tests are to be put on guests."""
         self._config = config
         self._within = False
+        self._reported = bool(config.getoption("hvclock_report", None))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Wrapper:
@@ -293,6 +350,8 @@ class Phases:
             report.hvclock_unreached = on_guest.unreached()
             if report.failed:
                 report.sections.append(("Guest clock", on_guest.section()))
+            if report.failed or self._reported:
+                report.hvclock_timeline = json.dumps(on_guest.timeline(report).as_json())  # xdist carries text
         return report
 
     def _suspend(self) -> None:

@@ -1,68 +1,110 @@
-"""The end of the run: for each scenario, what broke, what recovered, and after how long."""
+"""The end of the run: for each scenario, what broke and what held, and how soon the applications were well again."""
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
+from fractions import Fraction
 from typing import NamedTuple
 
 import pytest
 
+_ROWS = 20
+"""So many tests are shown at most, in each list: those that broke first, and those that took the most of their time."""
 
-class Line(NamedTuple):
-    """What became of one test under one scenario."""
 
-    outcome: str
-    """``broke``, ``recovered`` or ``held``."""
+class Recovered(NamedTuple):
+    """How one test's application got over a scenario; what took more of its time comes last."""
+
+    share: Fraction
+    """How much of the time that was allowed it took."""
+    scenario: str
     test: str
-    detail: str
+    allowed: str
+    took: str
 
 
 class Story:
-    """Collects reports, and tells what the guests' clocks have done."""
+    """Collects reports, and tells what the guests' clocks have done; however many tests there are, it stays small."""
 
     def __init__(self) -> None:
         """Begin with nothing to tell."""
-        self._lines: dict[str, list[Line]] = {}
+        self._counts: dict[str, Counter[str]] = {}
+        self._broke: dict[str, list[tuple[str, str]]] = {}
+        self._recovered: list[Recovered] = []
+        self._many = 0
         self._unreached: dict[str, str] = {}
 
     def add(self, report: pytest.TestReport) -> None:
         """Take note of a test that ran under a scenario, and of readers of real clocks that it has."""
         for name, text in getattr(report, "hvclock_unreached", {}).items():
             self._unreached.setdefault(name, text)
-        properties = dict(report.user_properties)
-        scenario = properties.get("hvclock.scenario")
-        if report.when != "call" or not isinstance(scenario, str):
+        if report.when != "call":
             return
-        if report.failed:
-            line = Line("broke", report.nodeid, _last_word(report))
+        properties = dict(report.user_properties)
+        scenario, took = properties.get("hvclock.scenario"), properties.get("hvclock.recovered_after")
+        if took is not None:
+            self._add_recovery(report, str(scenario or "a verb"), str(properties["hvclock.allowed"]), str(took))
+        if not isinstance(scenario, str):
+            return
+        reason = getattr(report, "wasxfail", None)
+        if report.failed or (report.skipped and reason is not None):
+            outcome = "broke"
+            why = last_word(report) if report.failed else str(reason).removeprefix("reason: ")
+            broke = self._broke.setdefault(scenario, [])
+            broke.append((report.nodeid, why))
+            broke.sort()
+            del broke[_ROWS:]
         elif report.skipped:
-            reason = getattr(report, "wasxfail", None)
-            if reason is None:
-                return
-            line = Line("broke", report.nodeid, str(reason).removeprefix("reason: "))
-        elif "hvclock.recovered_after" in properties:
-            line = Line("recovered", report.nodeid, f"after {properties['hvclock.recovered_after']} s")
+            return
+        elif took is not None:
+            outcome = "recovered"
         else:
-            line = Line("held", report.nodeid, "")
-        self._lines.setdefault(scenario, []).append(line)
+            outcome = "held" if properties.get("hvclock.struck", True) else "not struck"
+        self._counts.setdefault(scenario, Counter())[outcome] += 1
+
+    def _add_recovery(self, report: pytest.TestReport, scenario: str, allowed: str, took: str) -> None:
+        share = Fraction(took) / Fraction(allowed) if Fraction(allowed) else Fraction(0)
+        self._many += 1
+        heapq.heappush(self._recovered, Recovered(share, scenario, report.nodeid, allowed, took))
+        if len(self._recovered) > _ROWS:
+            heapq.heappop(self._recovered)
 
     def tell(self, terminal: pytest.TerminalReporter) -> None:
         """Write the story, if there is one and it is wanted."""
-        if not (self._lines or self._unreached) or terminal.no_summary or terminal.verbosity < 0:
+        if not (self._counts or self._recovered or self._unreached) or terminal.no_summary or terminal.verbosity < 0:
             return
         terminal.section("guest clocks")
-        for scenario, lines in sorted(self._lines.items()):
-            counts = {
-                outcome: sum(line.outcome == outcome for line in lines) for outcome in ("broke", "recovered", "held")
-            }
-            told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-            terminal.write_line(f"{scenario}: {told}", bold=True)
-            for line in sorted(lines, key=lambda line: (line.outcome, line.test)):
-                if line.outcome != "held":
-                    detail = f"{line.detail}" if line.outcome == "recovered" else f": {line.detail}"
-                    separator = " " if line.outcome == "recovered" else ""
-                    terminal.write_line(f"  {line.outcome:9} {_short(line.test, scenario)}{separator}{detail}")
+        for scenario, counts in sorted(self._counts.items()):
+            told = [f"{counts[outcome]} {outcome}" for outcome in _OUTCOMES if counts[outcome]]
+            terminal.write_line(f"{scenario}: {', '.join(told)}", bold=True)
+            broke = self._broke.get(scenario, [])
+            for test, why in broke:
+                terminal.write_line(f"  broke {_short(test, scenario)}: {why}")
+            if counts["broke"] > len(broke):
+                terminal.write_line(f"  and {counts['broke'] - len(broke)} more")
+        for line in self._table():
+            terminal.write_line(line)
         for _, text in sorted(self._unreached.items()):
             terminal.write_line(text)
+
+    def _table(self) -> list[str]:
+        """Return how soon the applications were well again, as a table."""
+        if not self._recovered:
+            return []
+        rows = [
+            (_short(row.test, row.scenario), row.scenario, f"{row.allowed} s", f"{row.took} s")
+            for row in sorted(self._recovered, key=lambda row: (row.scenario, row.test))
+        ]
+        rows.insert(0, ("recovered", "scenario", "allowed", "took"))
+        first, second, third, fourth = (max(map(len, column)) for column in zip(*rows, strict=True))
+        lines = [f"{a:{first}}  {b:{second}}  {c:>{third}}  {d:>{fourth}}" for a, b, c, d in rows]
+        if self._many > len(self._recovered):
+            lines.append(f"and {self._many - len(self._recovered)} more, each in a smaller part of its time")
+        return lines
+
+
+_OUTCOMES = ("broke", "recovered", "held", "not struck")
 
 
 def _short(nodeid: str, scenario: str) -> str:
@@ -71,7 +113,7 @@ def _short(nodeid: str, scenario: str) -> str:
     return name.replace(f"[{scenario}]", "").replace(f"{scenario}-", "").replace(f"-{scenario}", "")
 
 
-def _last_word(report: pytest.TestReport) -> str:
+def last_word(report: pytest.TestReport) -> str:
     """Return the one line that says why a test failed."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash is not None else str(report.longrepr)

@@ -117,6 +117,7 @@ class Running(AbstractContextManager[None]):
         if pace not in PACES:
             raise ValueError(f"unknown pace {pace!r}: use {' or '.join(PACES)}")
         self.guest = guest
+        self.backend, self.pace = backend, pace
         self._engine = backend_named(backend)
         self._live = pace == "live"
         self._zone = zone

@@ -34,7 +34,7 @@ class Recorder:
     def __init__(self, guest: Guest, kept: int = KEPT) -> None:
         """Begin; of readings and of waits, keep the last ``kept`` each."""
         self._guest = guest
-        self._trail = guest.follow()
+        self.trail = guest.follow()
         self._start_ns = guest.host.true_ns
         self._sets = len(guest.clock_sets)
         self._kept = kept
@@ -112,6 +112,11 @@ class Recorder:
         return dict(sorted((self._gone + Counter(entry[2] for entry in list(self.readings))).items()))
 
     @property
+    def last_wait(self) -> object:
+        """The last wait taken down, to be compared by identity, or None."""
+        return self.waits[-1] if self.waits else None
+
+    @property
     def total(self) -> int:
         """How many readings there have been, the harness's included."""
         return self._gone.total() + len(self.readings)
@@ -121,11 +126,11 @@ class Recorder:
         guest = self._guest
         names = self._names
         sets = guest.clock_sets[self._sets :]
-        deeds = [Deed(at_ns, what) for at_ns, what in self._trail.deeds] + [_deed(entry) for entry in sets]
+        deeds = [Deed(at_ns, what) for at_ns, what in self.trail.deeds] + [_deed(entry) for entry in sets]
         return Timeline(
             start_ns=self._start_ns,
             end_ns=guest.host.true_ns,
-            bends=tuple(bend for bend in self._trail.bends),
+            bends=tuple(bend for bend in self.trail.bends),
             deeds=tuple(sorted(deeds, key=lambda deed: deed.at_ns)),
             readings=tuple(self._readings(names)),
             waits=tuple(
