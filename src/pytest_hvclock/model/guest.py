@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, TypedDict
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypedDict, TypeVar
 
 from pytest_hvclock.clocks.message import Flag
 from pytest_hvclock.clocks.segment import STALE_SAMPLE_NS, Segment
@@ -41,6 +42,9 @@ from pytest_hvclock.units import (
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.host import Host, Strikes
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Os = Literal["linux", "windows"]
 Drift = Rate | Callable[[Fraction], Rate] | Wander
@@ -107,6 +111,20 @@ class Checkpoint:
     kind: Literal["standard", "production"]
     timekeeping: Timekeeping | None = field(repr=False)
     rtc_offset_ns: int
+
+
+def _at_one_instant(method: Callable[Concatenate[Guest, P], T]) -> Callable[Concatenate[Guest, P], T]:
+    """Let a method happen at one instant, also where true time moves by itself (live pace)."""
+
+    @wraps(method)
+    def whole(guest: Guest, /, *args: P.args, **settings: P.kwargs) -> T:
+        follower = guest.host._follower
+        if follower is None:
+            return method(guest, *args, **settings)
+        with follower:
+            return method(guest, *args, **settings)
+
+    return whole
 
 
 class Guest:
@@ -198,32 +216,38 @@ class Guest:
         return self._state
 
     @property
+    @_at_one_instant
     def wall_ns(self) -> int:
         """The guest's wall clock (CLOCK_REALTIME, Windows system time): nanoseconds of UTC since 1970."""
         return self._look().wall_ns
 
     @property
+    @_at_one_instant
     def monotonic_ns(self) -> int:
         """CLOCK_MONOTONIC (QPC on Windows), in nanoseconds: never back within one life, never stepped."""
         return self._look().monotonic_ns
 
     @property
+    @_at_one_instant
     def monotonic_raw_ns(self) -> int:
         """CLOCK_MONOTONIC_RAW, in nanoseconds: has the clocksource's drift, and no correction ever."""
         return self._look().raw_as // AS_PER_NS
 
     @property
+    @_at_one_instant
     def boottime_ns(self) -> int:
         """CLOCK_BOOTTIME, in nanoseconds: MONOTONIC plus the guest's own hibernations, but not what the host did."""
         clocks = self._look()
         return (clocks.monotonic_as + clocks.asleep_as) // AS_PER_NS
 
     @property
+    @_at_one_instant
     def reference_ticks(self) -> int:
         """The partition reference counter: 100 ns ticks since creation, without drift (TLFS, MSR 0x40000020)."""
         return self._look().reference_ticks
 
     @property
+    @_at_one_instant
     def error_ns(self) -> int:
         """Guest wall clock minus true time, in nanoseconds: positive is ahead; of the clock, however coarsely read."""
         return self._look().wall_as // AS_PER_NS - self.host._true_ns  # a guest that is paused stays behind
@@ -234,6 +258,7 @@ class Guest:
         return timedelta(microseconds=self.error_ns // NS_PER_US)
 
     @property
+    @_at_one_instant
     def rtc(self) -> datetime:
         """The virtual RTC: naive, whole seconds, rounded down; readable in every state of the guest."""
         return self._rtc.read()
@@ -244,6 +269,7 @@ class Guest:
         return uuid.uuid5(uuid.NAMESPACE_OID, f"guest {self._identity}, generation {self._generations}")
 
     @property
+    @_at_one_instant
     def ptp_ns(self) -> int:
         """What ``/dev/ptp_hyperv`` answers, in nanoseconds: the last host time heard plus the reference time since.
 
@@ -269,6 +295,7 @@ class Guest:
         return self._refusals
 
     @property
+    @_at_one_instant
     def sync_due_ns(self) -> int | None:
         """True time at which a SYNC of the time sync service is on its way to arrive, in nanoseconds, or None."""
         self._settle()
@@ -289,6 +316,7 @@ class Guest:
         return self._drift
 
     @drift.setter
+    @_at_one_instant
     def drift(self, value: Drift) -> None:
         self._settle()
         before, self._drift = (self._drift, self._wander), value
@@ -315,6 +343,7 @@ class Guest:
         return self._timesync
 
     @timesync.setter
+    @_at_one_instant
     def timesync(self, value: Timesync) -> None:
         found = disciplines(value, self.os)
         self._settle()
@@ -333,6 +362,7 @@ class Guest:
         """Let time pass for everybody: the same as ``host.advance``."""
         self.host.advance(by)
 
+    @_at_one_instant
     def step(self, by: Duration) -> None:
         """Set the wall clock forward, or back if negative, as somebody in the guest would; nothing else moves."""
         self._require("step", State.RUNNING)
@@ -341,11 +371,13 @@ class Guest:
         clocks.set_wall(clocks.wall_as + by_ns * AS_PER_NS, "step")
         self._disturbed(f'step("{duration_text(by_ns)}")')
 
+    @_at_one_instant
     def pause(self) -> None:
         """Suspend every virtual processor (``Suspend-VM``): all the guest's counters stop."""
         self._require("pause", State.RUNNING)
         self._freeze(State.PAUSED, "pause")
 
+    @_at_one_instant
     def resume(self, *, sync: bool = True) -> None:
         """Go on after a pause (``Resume-VM``).
 
@@ -356,6 +388,7 @@ class Guest:
         self._require("resume", State.PAUSED)
         self._thaw("resume", sync=sync)
 
+    @_at_one_instant
     def save(self) -> SavedState:
         """Save the guest (``Save-VM``): memory and counters go to disk; the RTC goes on."""
         self._require("save", State.RUNNING, State.PAUSED)
@@ -365,6 +398,7 @@ class Guest:
         self._saved = SavedState(self.host.true_ns)
         return self._saved
 
+    @_at_one_instant
     def restore(self, saved: SavedState, *, sync: bool = True) -> None:
         """Start the guest from its saved state (``Start-VM``): it goes on with the time it was saved at.
 
@@ -378,6 +412,7 @@ class Guest:
         self._saved = None
         self._thaw("restore", sync=sync)
 
+    @_at_one_instant
     def checkpoint(self, kind: Literal["standard", "production"] = "standard") -> Checkpoint:
         """Take a checkpoint: *standard* with memory, *production* (the default of Hyper-V) without."""
         if kind not in ("standard", "production"):
@@ -388,6 +423,7 @@ class Guest:
         self._checkpoints.append(Checkpoint(self.host.true_ns, kind, memory, self._rtc.offset_ns))
         return self._checkpoints[-1]
 
+    @_at_one_instant
     def apply(self, point: Checkpoint, view: Literal["inside", "outside"] | None = None) -> None:
         """Apply a checkpoint (``Restore-VMSnapshot``): the guest runs, and its generation ID is a new one.
 
@@ -442,6 +478,7 @@ class Guest:
             self._generations += new_generation
             self._thaw("migrated", sync=True)
 
+    @_at_one_instant
     def power_off(self) -> None:
         """Turn the guest off (``Stop-VM -TurnOff``); a saved state is discarded."""
         self._require("power_off", State.RUNNING, State.PAUSED, State.SAVED)
@@ -452,6 +489,7 @@ class Guest:
             self.trail.off(self.host.true_ns)
         self._disturbed("power_off")
 
+    @_at_one_instant
     def boot(self) -> None:
         """Power the guest on (``Start-VM``): a new life, with a wall clock taken from the RTC until the first SYNC."""
         self._require("boot", State.OFF)
@@ -461,6 +499,7 @@ class Guest:
         self._open_channel(self._sync_after_boot_ns)
         self._disturbed("boot")
 
+    @_at_one_instant
     def write_rtc(self, value: datetime) -> None:
         """Write the RTC, as ``hwclock --systohc`` does: the difference to the host's local time is kept.
 
@@ -496,8 +535,12 @@ class Guest:
         during_ns = positive_ns(during, "during")
         self._freeze(State.PAUSED, "hibernate")
         self.host.advance(during_ns)
-        if self._state is not State.PAUSED:
-            return
+        if self._state is State.PAUSED:
+            self._return_from_disk(reads_rtc=reads_rtc)
+
+    @_at_one_instant
+    def _return_from_disk(self, *, reads_rtc: bool) -> None:
+        """Go on after a hibernation."""
         clocks = self._timekeeping.clocks
         if reads_rtc:
             clocks.wall_as += (self.host.true_ns - clocks.true_ns) * AS_PER_NS  # more if an action let time pass too
@@ -549,6 +592,7 @@ class Guest:
             allowed = " or ".join(state.value for state in states)
             raise StateError(f"cannot {verb} a guest that is {self._state.value}: it has to be {allowed}")
 
+    @_at_one_instant
     def _settle(self) -> None:
         """Let everything happen to the guest that is due by now; threads that read at once take turns."""
         now_ns = self.host.true_ns  # asked before, because in live pace the answer waits for other readers
@@ -648,12 +692,14 @@ class Guest:
         timekeeping.wander_by(None)  # hardware is not taken back: ``apply`` lets it go on
         return timekeeping
 
+    @_at_one_instant
     def _freeze(self, state: State, verb: str) -> None:
         self._settle()
         self._timekeeping.clocks.counting = False
         self._state = state
         self._disturbed(verb)
 
+    @_at_one_instant
     def _thaw(self, verb: str, *, sync: bool, slept: bool | None = None) -> None:
         """Go on; ``slept`` if the guest knows that it was away, so that BOOTTIME has it."""
         clocks = self._timekeeping.clocks

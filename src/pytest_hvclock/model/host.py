@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -38,6 +39,26 @@ Action = Callable[[], object] | Strikes
 """What ``Host.at`` runs: a callable without arguments, or an anomaly."""
 
 
+class Follower(Protocol):
+    """What moves a host's true time on by itself, as live pace does.
+
+    As a context manager it moves true time up to the present, and then nobody moves it until the block is left: what
+    happens inside happens at one instant, and no other thread sees half of it.
+    """
+
+    def __enter__(self) -> object:
+        """Move true time up to the present, and hold it there."""
+
+    def __exit__(self, *_: object) -> None:
+        """Let true time go on."""
+
+    def hold(self) -> None:
+        """Hold true time beyond the block, for the planned action that this thread is about to run."""
+
+    def let_go(self) -> None:
+        """Let true time go on after the action."""
+
+
 class Host:
     """The management operating system of one Hyper-V host, and true time itself.
 
@@ -66,7 +87,7 @@ class Host:
         self._guests: list[Guest] = []
         self._agenda: list[tuple[int, int, Action]] = []
         self._entered = 0
-        self._follower: Callable[[], None] | None = None
+        self._follower: Follower | None = None
 
     def __repr__(self) -> str:
         """Show true time and the zone."""
@@ -75,9 +96,10 @@ class Host:
     @property
     def true_ns(self) -> int:
         """True time: integer nanoseconds of UTC since 1970."""
-        if self._follower is not None:
-            self._follower()
-        return self._true_ns
+        if self._follower is None:
+            return self._true_ns
+        with self._follower:
+            return self._true_ns
 
     @property
     def planned(self) -> int:
@@ -102,11 +124,12 @@ class Host:
     @error.setter
     def error(self, value: Duration) -> None:
         error_ns = duration_ns(value)
-        for guest in self._guests:
-            guest._settle()
-        self._error_ns = error_ns
-        for guest in self._guests:
-            guest._hear_host()
+        with self._at_one_instant():
+            for guest in self._guests:
+                guest._settle()
+            self._error_ns = error_ns
+            for guest in self._guests:
+                guest._hear_host()
 
     @property
     def load(self) -> Fraction:
@@ -116,17 +139,18 @@ class Host:
     @load.setter
     def load(self, value: float | Fraction) -> None:
         load = _load(value)
-        for guest in self._guests:
-            guest._settle()
-        before, self._load = self._load, load
-        try:
+        with self._at_one_instant():
             for guest in self._guests:
-                _ = guest.drift_ppb  # asked of every guest before any is changed
-        except BaseException:
-            self._load = before
-            raise
-        for guest in self._guests:
-            guest._apply_drift()
+                guest._settle()
+            before, self._load = self._load, load
+            try:
+                for guest in self._guests:
+                    _ = guest.drift_ppb  # asked of every guest before any is changed
+            except BaseException:
+                self._load = before
+                raise
+            for guest in self._guests:
+                guest._apply_drift()
 
     def guest(self, **settings: Unpack[GuestSettings]) -> Guest:
         """Create a virtual machine that is powered on and in sync.
@@ -179,11 +203,14 @@ class Host:
         """
         if not (isinstance(action, Strikes) or callable(action)):
             raise TypeError(f"{action!r} cannot be run: give a callable without arguments, or an anomaly")
-        at_ns = self._moment(when)
-        if at_ns < self.true_ns:
-            raise ValueError(f"{when!r} has passed: true time is {iso(self.true_ns)}, and only goes forward")
-        self._entered += 1
-        heapq.heappush(self._agenda, (at_ns, self._entered, action))
+        with self._at_one_instant():
+            at_ns = self._moment(when)
+            if at_ns < self.true_ns:
+                raise ValueError(f"{when!r} has passed: true time is {iso(self.true_ns)}, and only goes forward")
+            self._entered += 1
+            heapq.heappush(self._agenda, (at_ns, self._entered, action))
+            for guest in self._guests:
+                guest._changed()
 
     def _moment(self, when: Duration | Instant) -> int:
         """Return the instant that ``at`` is asked for, in true nanoseconds."""
@@ -191,9 +218,13 @@ class Host:
             return instant_ns(when)
         return self.true_ns + duration_ns(when)
 
-    def _follow(self, follower: Callable[[], None] | None) -> None:
+    def _follow(self, follower: Follower | None) -> None:
         """Have true time moved on by ``follower`` whenever it is asked for (live pace), or by nobody."""
         self._follower = follower
+
+    def _at_one_instant(self) -> AbstractContextManager[object]:
+        """Let no time pass inside a block by itself, and no other thread let it pass, or change a guest."""
+        return self._follower if self._follower is not None else _NOBODY
 
     def _next_planned_ns(self) -> int | None:
         """Return when the next planned action is due."""
@@ -201,11 +232,20 @@ class Host:
 
     def _advance_to(self, true_ns: int) -> None:
         """Let true time reach ``true_ns``, running the planned actions that are due by then, each at its moment."""
-        while self._agenda and self._agenda[0][0] <= true_ns:
+        while (action := self._reach_next(true_ns)) is not None:
+            self._run(action)
+
+    def _reach_next(self, true_ns: int) -> Action | None:
+        """Move true time on to ``true_ns``, or to the next planned action if that comes first; return that action."""
+        with self._at_one_instant():
+            if not self._agenda or self._agenda[0][0] > true_ns:
+                self._reach(true_ns)
+                return None
             at_ns, _, action = heapq.heappop(self._agenda)
             self._reach(at_ns)
-            self._run(action)
-        self._reach(true_ns)
+            if self._follower is not None:
+                self._follower.hold()
+            return action
 
     def _reach(self, true_ns: int) -> None:
         """Move true time on; an action may itself have let more of it pass."""
@@ -216,15 +256,22 @@ class Host:
 
     def _run(self, action: Action) -> None:
         """Run one planned action."""
-        if not isinstance(action, Strikes):
-            action()
-        elif len(self._guests) == 1:
-            action.strike(self._guests[0])
-        else:
-            raise ValueError(
-                f"{action!r} was planned on a host with {len(self._guests)} guests, so whom it strikes is not clear: "
-                "plan a callable instead, such as lambda: anomaly.strike(guest)"
-            )
+        try:
+            if not isinstance(action, Strikes):
+                action()
+            elif len(self._guests) == 1:
+                action.strike(self._guests[0])
+            else:
+                raise ValueError(
+                    f"{action!r} was planned on a host with {len(self._guests)} guests, so whom it strikes is not "
+                    "clear: plan a callable instead, such as lambda: anomaly.strike(guest)"
+                )
+        finally:
+            if self._follower is not None:
+                self._follower.let_go()
+
+
+_NOBODY = nullcontext()
 
 
 def _load(value: float | Fraction) -> Fraction:

@@ -17,9 +17,9 @@ from pytest_hvclock.running import conflicts
 from pytest_hvclock.running.backend import Backend
 from pytest_hvclock.running.counters import Counters, stays_real
 from pytest_hvclock.running.latecomers import Latecomers
-from pytest_hvclock.running.live import LiveReader
+from pytest_hvclock.running.live import LiveReader, LiveSelector
 from pytest_hvclock.running.locks import LOCKS
-from pytest_hvclock.running.loops import Loops
+from pytest_hvclock.running.loops import IdleSelector, Loops, MakeSelector
 from pytest_hvclock.running.reader import Reader, SteppedReader, TappedReader
 from pytest_hvclock.running.recorder import Recorder, RecordingReader
 from pytest_hvclock.running.waits import Coordinator
@@ -156,6 +156,8 @@ class Running(AbstractContextManager[None]):
         finally:
             if self._coordinator is not None:
                 self._coordinator.close()
+            if isinstance(self._reader, LiveReader):
+                self._reader.close()
             self._reader = self._coordinator = None
             _running.clear()
             _counters.release()
@@ -177,9 +179,6 @@ class Running(AbstractContextManager[None]):
             undo.callback(self._engine.remove)
             self.guest._watch(reader.refresh)
             undo.callback(self.guest._watch, None)
-            if isinstance(reader, LiveReader):
-                reader.start()
-                undo.callback(reader.stop)
             if self._engine.patches:
                 self._install_waits(reader, undo)
                 undo.callback(_counters.remove)
@@ -188,7 +187,10 @@ class Running(AbstractContextManager[None]):
                 undo.callback(conflicts.guard(*conflicts.STARTS))
             undo.callback(self.guest.clock._follow, None)
             self.guest.clock._follow(shown, self._sleep)
-            if not self._live:
+            if isinstance(reader, LiveReader):
+                undo.callback(reader.stop)
+                reader.start()
+            else:
                 watchdog.watch(self)
                 undo.callback(watchdog.watch, None)
             self._undo = undo.pop_all()
@@ -245,17 +247,20 @@ class Running(AbstractContextManager[None]):
 
     def _install_waits(self, reader: SteppedReader | LiveReader, undo: ExitStack) -> None:
         """Let sleeps, waits and event loops follow the guest."""
-        coordinator = self._coordinator
-        if isinstance(reader, LiveReader):
-            _counters.waits = reader
-        elif coordinator is not None:
-            coordinator.install()
-            undo.callback(coordinator.remove)
+        waits = self._coordinator or reader
+        assert not isinstance(waits, SteppedReader)  # noqa: S101  (in stepped pace there is a coordinator)
+        waits.install()
+        undo.callback(waits.remove)
+        wait_by: MakeSelector
+        if isinstance(waits, LiveReader):
+            wait_by = partial(LiveSelector, waits)
+        else:
+            wait_by = partial(IdleSelector, waits)
             for module, name, replacement in LOCKS:
                 undo.callback(setattr, module, name, getattr(module, name))
                 setattr(module, name, replacement)
-            _counters.waits = coordinator
-        self._loops = Loops(coordinator, lambda: reader.monotonic)
+        _counters.waits = waits
+        self._loops = Loops(waits.owns, wait_by, lambda: reader.monotonic)
         undo.callback(self._loops.remove)
         if "asyncio.selector_events" in sys.modules:
             self._loops.install()

@@ -3,27 +3,37 @@
 No reading ever comes from the real *wall* clock, so nothing that happens to the clock of the developer's machine
 reaches the guest. Between two events every clock runs straight, so most readings are one multiplication; at the next
 event of the guest, or the next planned action, the model is moved up to the present. Waits are real, and end when the
-guest's own clock says so.
+guest's own clock says so: they look at it every few milliseconds, because a verb may move it at any moment.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
-from _thread import get_ident
-from typing import NamedTuple
+import weakref
+from _thread import LockType, RLock, allocate_lock, get_ident
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from pytest_hvclock.errors import StuckError
 from pytest_hvclock.model.guest import Guest, State
+from pytest_hvclock.running.loops import GuestSelector
 from pytest_hvclock.running.waits import nanoseconds
 from pytest_hvclock.units import AS_PER_NS, NS_PER_S
 
 _now_ns = time.perf_counter_ns
 _sleep = time.sleep
-_Thread = threading.Thread
+_real_wait = threading.Condition.wait
+_real_start = threading.Thread.start
+_real_join = threading.Thread.join
 _LONGEST_LINE_NS = NS_PER_S
 """How long a line is used before the model is looked at again, at most."""
 _LONGEST_REST_NS = 10_000_000
-"""How long a sleep rests before it looks at the guest again, at most."""
+"""How long a wait rests before it looks at the guest again, at most."""
+_ACTION_NS = 250_000_000
+"""How long true time stands still for a planned action, in real nanoseconds, unless it waits for something earlier."""
 
 
 class Line(NamedTuple):
@@ -39,117 +49,192 @@ class Line(NamedTuple):
     raw_rate: int
     asleep_as: int
     true_ns: int
+    grain_ns: int
+    """The wall clock and MONOTONIC are read in whole multiples of this."""
 
 
 class LiveReader:
-    """Reads a guest whose host's true time goes on by itself, from ``start`` to ``stop``."""
+    """Reads a guest whose host's true time goes on by itself, from ``start`` to ``stop``.
 
-    __slots__ = ("_anchor_ns", "_busy", "_failure", "_guest", "_line", "_lock", "_owner", "_stopped")
+    As a context manager it is what the host follows: true time is moved up to the present, and stays there, for every
+    thread, until the block is left. A *thread of the guest* is the one that made the reader, and every thread started
+    by one of these: they wait on the guest's clock, all others in real time.
+    """
+
+    __slots__ = (
+        "_acting_until_ns", "_actor", "_anchor_ns", "_closed", "_depth", "_failure", "_guest", "_line", "_lock",
+        "_owner", "_stopped", "_threads", "_ticking", "_waiting",
+    )  # fmt: skip
 
     def __init__(self, guest: Guest) -> None:
         """Make a reader; true time stands still until ``start``."""
         self._guest = guest
-        self._lock = threading.RLock()
-        self._busy = False
+        self._lock = RLock()
+        self._depth = 0
         self._stopped = True
+        self._closed = False
         self._owner = get_ident()
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet([threading.current_thread()])
         self._failure: BaseException | None = None
+        self._actor: int | None = None
+        """The thread that runs a planned action now, and has not waited for anything since."""
+        self._acting_until_ns = 0
+        self._waiting: set[int] = set()
+        """The threads that do nothing but wait for the guest's clock."""
+        self._ticking: LockType | None = None
         self._anchor_ns = _now_ns()
-        self._line = Line(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        """The real instant at which true time was, or will have been, what the host has it at."""
+        self._line = Line(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
         self.refresh()
+
+    # ------------------------------------------------------------------------------------------- true time
 
     def start(self) -> None:
         """Let the host's true time follow the real clock from here on."""
         self._anchor_ns, self._stopped = _now_ns(), False
-        self._guest.host._follow(self.catch_up)
+        self._guest.host._follow(self)
         self.refresh()
-        _Thread(target=self._tick, daemon=True, name="hvclock-live").start()
+        self._start_ticking()
 
     def stop(self) -> None:
-        """Let the host's true time stand still again."""
-        self.catch_up()
+        """Let the host's true time stand still again.
+
+        Raises:
+            BaseException: whatever a planned action has raised that has not come out anywhere, unless an exception is
+                on its way already.
+        """
+        failure = None
+        try:
+            with self:
+                self._stopped = True
+        except BaseException as raised:  # noqa: BLE001  (it comes out below, when everything has stopped)
+            failure = raised
         self._stopped = True
         self._guest.host._follow(None)
+        self.refresh()
+        if self._ticking is not None:
+            self._ticking.release()
+            self._ticking = None
+        failure, self._failure = failure or self._failure, None
+        if failure is not None and sys.exception() is None:
+            raise failure
 
-    def catch_up(self) -> None:
-        """Move the host's true time up to the present, running the actions that were planned for meanwhile."""
-        with self._lock:
-            if self._busy or self._stopped:
+    def close(self) -> None:
+        """The guest is gone: whoever still waits on its clock goes on for real."""
+        self._closed = True
+
+    def __enter__(self) -> None:
+        """Move true time up to the present, running what was planned for meanwhile, and hold it there."""
+        while True:
+            self._lock.acquire()
+            self._depth += 1
+            if self._depth > 1:
                 return
-            now_ns = _now_ns()
-            gone_ns, self._anchor_ns = now_ns - self._anchor_ns, now_ns
-            self._busy = True
+            action = self._move()
+            if action is None:
+                return
+            self.__exit__()
             try:
-                host = self._guest.host
-                host._advance_to(host._true_ns + gone_ns)
-            finally:
-                self._busy = False
-                self.refresh()
+                self._guest.host._run(action)
+            except BaseException as failure:
+                if get_ident() == self._owner:
+                    raise
+                self._failure = self._failure or failure
+
+    def __exit__(self, *_: object) -> None:
+        """Let true time go on."""
+        try:
+            if self._depth == 1:
+                self._take_down()
+        finally:
+            self._depth -= 1
+            self._lock.release()
 
     def refresh(self) -> None:
-        """Take down how the clocks run from here on, and until when that holds."""
-        with self._lock:
-            guest, line = self._guest, self._line
-            busy, self._busy = self._busy, True
-            try:
-                if guest.state is State.OFF:
-                    self._line = line._replace(until_ns=0, wall_rate=0, monotonic_rate=0, raw_rate=0)
-                    return
-                clocks = guest._read()
-                next_ns = guest._next_event_ns()
-            finally:
-                self._busy = busy
-            lasts_ns = _LONGEST_LINE_NS
-            if next_ns is not None:
-                lasts_ns = min(lasts_ns, next_ns - guest.host._true_ns)
-            self._line = Line(
-                self._anchor_ns,
-                self._anchor_ns + lasts_ns,
-                clocks.wall_as, clocks.wall_rate,
-                clocks.monotonic_as, clocks.monotonic_rate,
-                clocks.raw_as, clocks.raw_rate,
-                clocks.asleep_as,
-                guest.host._true_ns,
-            )  # fmt: skip
+        """Look at the guest again: something may have moved a clock."""
+        with self:
+            pass
 
-    def owns(self, thread: int) -> bool:
-        """Whether this thread is on the guest: in live pace every thread of the process is."""
-        del thread
-        return True
+    def hold(self) -> None:
+        """Let true time stand still for an action of this thread, unless it waits for something, or takes too long."""
+        self._actor, self._acting_until_ns = get_ident(), _now_ns() + _ACTION_NS
 
-    def sleep(self, seconds: float) -> None:
-        """Really sleep until the guest's CLOCK_MONOTONIC has gone on by so much; planned actions happen meanwhile."""
-        duration_ns = nanoseconds(seconds)
-        if duration_ns < 0:
-            raise ValueError("sleep length must be non-negative")
-        if duration_ns == 0:
-            _sleep(0)
-        deadline_ns = self.monotonic + duration_ns
-        while (left_ns := deadline_ns - self.monotonic) > 0:
-            _sleep(min(left_ns, _LONGEST_REST_NS) / NS_PER_S)
+    def let_go(self) -> None:
+        """Let true time go on, if it is this thread that has held it."""
+        if self._actor == get_ident():
+            self._actor, self._acting_until_ns = None, 0
 
-    def _tick(self) -> None:
-        """See that planned actions happen in time even if nobody reads a clock; runs in a thread of its own."""
-        while not self._stopped:
-            _sleep(_LONGEST_REST_NS / NS_PER_S)
-            if self._guest.host._next_planned_ns() is not None and self._failure is None:
-                try:
-                    self.catch_up()
-                except BaseException as failure:  # noqa: BLE001  (it comes out of the owner's next reading or sleep)
-                    self._failure = failure
+    def _move(self) -> Any:
+        """Move true time up to the present, or to the next planned action, which is returned; the lock is held."""
+        self._line = self._line._replace(until_ns=0)  # from here on nobody reads on along the old line
+        now_ns = _now_ns()
+        if self._stopped or now_ns < self._acting_until_ns:
+            return None
+        host = self._guest.host
+        before_ns = host._true_ns
+        action = host._reach_next(before_ns + now_ns - self._anchor_ns)
+        self._anchor_ns += host._true_ns - before_ns
+        return action
+
+    def _take_down(self) -> None:
+        """Take down how the clocks run from here on, and until when that holds; the lock is held."""
+        guest = self._guest
+        off = guest.state is State.OFF
+        clocks = guest._timekeeping.clocks if off else guest._read()
+        next_ns = guest._next_event_ns()
+        lasts_ns = _LONGEST_LINE_NS
+        if next_ns is not None:
+            lasts_ns = min(lasts_ns, next_ns - guest.host._true_ns)
+        if self._stopped or self._actor is not None:
+            lasts_ns = 0
+        self._line = Line(
+            self._anchor_ns,
+            self._anchor_ns + lasts_ns,
+            clocks.wall_as, 0 if off else clocks.wall_rate,
+            clocks.monotonic_as, 0 if off else clocks.monotonic_rate,
+            clocks.raw_as, 0 if off else clocks.raw_rate,
+            clocks.asleep_as,
+            guest.host._true_ns,
+            clocks.granularity_ns,
+        )  # fmt: skip
+
+    def _start_ticking(self) -> None:
+        """See that planned actions happen in time even if nobody reads a clock, in a thread of its own."""
+        self._ticking = allocate_lock()
+        self._ticking.acquire()
+        thread = threading.Thread(target=self._tick, args=(self._ticking,), daemon=True, name="hvclock-live")
+        self._threads.add(thread)  # the actions that it runs wait on the guest
+        _real_start(thread)
+
+    def _tick(self, ticking: LockType) -> None:
+        me = get_ident()
+        self._waiting.add(me)
+        while not ticking.acquire(timeout=_LONGEST_REST_NS / NS_PER_S):
+            if self._guest.host._next_planned_ns() is not None:
+                self._waiting.discard(me)
+                self.refresh()
+                self._waiting.add(me)
+        self._waiting.discard(me)
+
+    # ------------------------------------------------------------------------------------------- readings
 
     def _at(self) -> tuple[Line, int]:
         """Return the line that holds now, and how far along it this moment is."""
-        if self._failure is not None and get_ident() == self._owner:
-            failure, self._failure = self._failure, None
-            raise failure
-        line = self._line
+        if self._failure is not None:
+            self._raise_failure()
         now_ns = _now_ns()
-        if now_ns >= line.until_ns and not self._stopped:
-            self.catch_up()
-            line = self._line
-            now_ns = max(_now_ns(), line.from_ns)
-        return line, (now_ns - line.from_ns if not self._stopped else 0)
+        line = self._line
+        if line.from_ns <= now_ns < line.until_ns:
+            return line, now_ns - line.from_ns
+        self.refresh()
+        return self._line, 0
+
+    def _raise_failure(self) -> None:
+        """Let what a planned action has raised in another thread come out of the owner's."""
+        if get_ident() == self._owner:
+            failure, self._failure = self._failure, None
+            if failure is not None:
+                raise failure
 
     @property
     def true(self) -> int:
@@ -161,13 +246,13 @@ class LiveReader:
     def wall(self) -> int:
         """The wall clock."""
         line, gone_ns = self._at()
-        return (line.wall_as + gone_ns * line.wall_rate) // AS_PER_NS
+        return (line.wall_as + gone_ns * line.wall_rate) // (AS_PER_NS * line.grain_ns) * line.grain_ns
 
     @property
     def monotonic(self) -> int:
         """CLOCK_MONOTONIC."""
         line, gone_ns = self._at()
-        return (line.monotonic_as + gone_ns * line.monotonic_rate) // AS_PER_NS
+        return (line.monotonic_as + gone_ns * line.monotonic_rate) // (AS_PER_NS * line.grain_ns) * line.grain_ns
 
     @property
     def raw(self) -> int:
@@ -184,3 +269,175 @@ class LiveReader:
     def wall_ns(self) -> int:
         """Read the wall clock: what an engine calls in place of the real one."""
         return self.wall
+
+    # ------------------------------------------------------------------------------------------- waiting
+
+    def owns(self, thread: int) -> bool:
+        """Whether the calling thread, whose identifier this is, is one of the guest's."""
+        del thread
+        return threading.current_thread() in self._threads
+
+    def adopt(self, thread: threading.Thread) -> None:
+        """Count a thread among the guest's."""
+        self._threads.add(thread)
+
+    def sleep(self, seconds: float) -> None:
+        """Really sleep until the guest's CLOCK_MONOTONIC has gone on by so much; planned actions happen meanwhile."""
+        duration_ns = nanoseconds(seconds)
+        if duration_ns < 0:
+            raise ValueError("sleep length must be non-negative")
+        if duration_ns == 0:
+            _sleep(0)
+        self.wait(_sleep, duration_ns)
+
+    def wait(self, look: Callable[[float], Any], duration_ns: int | None, *, outside: bool = False) -> bool:
+        """Wait until ``look`` has come true, or for so long on the guest's clock; returns whether it has.
+
+        Args:
+            look: waits for so many real seconds at most, and says whether that has ended the wait.
+            duration_ns: for how long, in nanoseconds of CLOCK_MONOTONIC; None for ever.
+            outside: whether somebody outside the guest may end the wait.
+
+        Raises:
+            StuckError: if the guest does not run, and nobody is left who could start it.
+        """
+        self.let_go()
+        deadline_ns = None if duration_ns is None else self.monotonic + duration_ns
+        me = get_ident()
+        if deadline_ns is not None and not outside:
+            self._waiting.add(me)
+        try:
+            while True:
+                self._raise_failure()
+                left_ns = _LONGEST_REST_NS if deadline_ns is None else deadline_ns - self.monotonic
+                if self._closed:
+                    return bool(look(-1 if deadline_ns is None else max(left_ns, 0) / NS_PER_S))
+                if left_ns <= 0:
+                    return bool(look(0))
+                if look(min(left_ns, _LONGEST_REST_NS) / NS_PER_S):
+                    return True
+                if me in self._waiting:
+                    self._refuse_endless()
+        finally:
+            self._waiting.discard(me)
+
+    def _refuse_endless(self) -> None:
+        """Refuse to wait on a guest that nobody will start."""
+        guest = self._guest
+        if (
+            guest.state is not State.RUNNING
+            and not self._stopped
+            and guest.host._next_planned_ns() is None
+            and all(thread.ident in self._waiting for thread in threading.enumerate() if thread in self._threads)
+        ):
+            raise StuckError(
+                f"code waits on a guest that is {guest.state.value}, and neither a planned action nor another thread "
+                "of the guest is left that could start it"
+            )
+
+    def install(self) -> None:
+        """Let the threads of the guest wait on its clock."""
+        _current[:] = [self]
+        threading.Condition.wait = _wait  # type: ignore[method-assign, assignment]
+        threading.Thread.start = _start  # type: ignore[method-assign, assignment]
+        threading.Thread.join = _join  # type: ignore[method-assign, assignment]
+
+    def remove(self) -> None:
+        """Let everybody wait for real again."""
+        threading.Condition.wait = _real_wait  # type: ignore[method-assign]
+        threading.Thread.start = _real_start  # type: ignore[method-assign]
+        threading.Thread.join = _real_join  # type: ignore[method-assign]
+        _current.clear()
+
+    def forked(self) -> None:
+        """Go on in the child of a fork, where only the calling thread has survived."""
+        self._lock, self._depth = RLock(), 0
+        self._owner, self._actor, self._acting_until_ns = get_ident(), None, 0
+        self._waiting.clear()
+        self._start_ticking()
+
+
+class LiveSelector(GuestSelector):
+    """A loop's selector, whose timeouts are on the guest's clock."""
+
+    def __init__(self, reader: LiveReader, real: Any, loop: Any) -> None:
+        """Stand before ``real``."""
+        super().__init__(real, loop)
+        self._reader = reader
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        """Return what is ready, or nothing after ``timeout``."""
+        if not self._reader.owns(get_ident()) or (timeout is not None and timeout <= 0):
+            return list(self.real.select(timeout))
+        found: list[Any] = []
+
+        def look(seconds: float) -> bool:
+            found[:] = self.real.select(None if seconds < 0 else seconds)
+            return bool(found)
+
+        duration_ns = None if timeout is None else nanoseconds(timeout)
+        self._reader.wait(look, duration_ns, outside=bool(self._outside()))
+        return found
+
+
+_current: list[LiveReader] = []
+"""The reader of the guest that runs in live pace, if there is one."""
+
+
+def _reader_of_this_thread() -> LiveReader | None:
+    """Return the reader, if the calling thread is one of its guest's."""
+    reader = _current[0] if _current else None
+    return reader if reader is not None and reader.owns(get_ident()) else None
+
+
+def _wait(condition: threading.Condition, timeout: float | None = None) -> bool:
+    """Wait until notified or until a timeout of guest time; stands in for ``Condition.wait``."""
+    reader = _reader_of_this_thread()
+    inner: Any = condition
+    if reader is None or not inner._is_owned() or (timeout is not None and timeout <= 0):
+        return _real_wait(condition, timeout)
+    waiter = allocate_lock()
+    waiter.acquire()
+    inner._waiters.append(waiter)
+    saved_state = inner._release_save()
+    notified = False
+    try:
+        notified = reader.wait(
+            lambda seconds: waiter.acquire(timeout=seconds), None if timeout is None else nanoseconds(timeout)
+        )
+        return notified
+    finally:
+        inner._acquire_restore(saved_state)
+        if not notified and waiter in inner._waiters:
+            inner._waiters.remove(waiter)
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread; one started by a thread of the guest is a thread of the guest."""
+    reader = _reader_of_this_thread()
+    if reader is not None:
+        reader.adopt(thread)
+    _real_start(thread)
+
+
+def _join(thread: threading.Thread, timeout: float | None = None) -> None:
+    """Wait for a thread to end, with a timeout of guest time; stands in for ``Thread.join``."""
+    reader = _reader_of_this_thread()
+    if reader is None or thread is threading.current_thread() or not thread.is_alive():
+        _real_join(thread, timeout)
+        return
+
+    def look(seconds: float) -> bool:
+        _real_join(thread, None if seconds < 0 else seconds)
+        return not thread.is_alive()
+
+    reader.wait(look, None if timeout is None else max(nanoseconds(timeout), 0))
+
+
+def _after_fork() -> None:
+    if _current:
+        _current[0].forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

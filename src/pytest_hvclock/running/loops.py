@@ -23,6 +23,7 @@ IO_GRACE_S = 0.02
 """How long, in real seconds, sockets and pipes are given before an idle loop lets time pass; again after each event."""
 
 Method = Callable[..., Any]
+MakeSelector = Callable[[Any, Any], "GuestSelector"]
 
 _OFFSET = "_hvclock_offset_ns"
 """Where a loop keeps how far its clock is ahead of the monotonic clock that it is counted on."""
@@ -35,9 +36,16 @@ _carried: weakref.WeakSet[Any] = weakref.WeakSet()
 class Loops:
     """The event loops of one guest, from ``install`` to ``remove``."""
 
-    def __init__(self, coordinator: Coordinator | None, guest_ns: Callable[[], int]) -> None:
-        """Count on ``guest_ns``, the guest's CLOCK_MONOTONIC in nanoseconds; without a coordinator, wait for real."""
-        self._coordinator = coordinator
+    def __init__(self, owns: Callable[[int], bool], wait_by: MakeSelector, guest_ns: Callable[[], int]) -> None:
+        """Let the loops of some threads wait by other selectors, and count on another clock.
+
+        Args:
+            owns: whether a thread, by its identifier, is one of the guest's.
+            wait_by: makes what a loop waits by, from its selector and the loop.
+            guest_ns: reads the guest's CLOCK_MONOTONIC, in nanoseconds.
+        """
+        self._owns = owns
+        self._wait_by = wait_by
         self._guest_ns = guest_ns
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self._ahead_ns = 0
@@ -81,10 +89,9 @@ class Loops:
         """Let a loop that runs on the guest be idle there."""
 
         def run_once(loop: Any) -> None:
-            if self._mine() and not isinstance(loop._selector, IdleSelector):
+            if self._mine() and not isinstance(loop._selector, GuestSelector):
                 self._offset_ns(loop)
-                if self._coordinator is not None:
-                    loop._selector = IdleSelector(loop._selector, loop, self._coordinator)
+                loop._selector = self._wait_by(loop._selector, loop)
             real(loop)
 
         return run_once
@@ -94,7 +101,7 @@ class Loops:
         while self._undo:
             self._undo.pop()()
         for loop in list(self._known):
-            if isinstance(loop._selector, IdleSelector):
+            if isinstance(loop._selector, GuestSelector):
                 loop._selector = loop._selector.real
             if not loop.is_closed():
                 _count_for_real(loop, self._guest_ns() + getattr(loop, _OFFSET))
@@ -107,7 +114,7 @@ class Loops:
         self._undo.append(lambda: setattr(kind, name, before))
 
     def _mine(self) -> bool:
-        return self._coordinator is None or self._coordinator.owns(get_ident())
+        return self._owns(get_ident())
 
     def _offset_ns(self, loop: Any) -> int:
         """Return how far a loop's clock is ahead of the guest's; one that was there before goes on where it was."""
@@ -132,20 +139,35 @@ def _waking(real: Method) -> Method:
     return write_to_self
 
 
-class IdleSelector:
-    """A loop's selector, which lets the guest's time pass where it would wait."""
+class GuestSelector:
+    """What a loop waits by on the guest, in place of its own selector."""
 
-    def __init__(self, real: Any, loop: Any, coordinator: Coordinator) -> None:
+    def __init__(self, real: Any, loop: Any) -> None:
         """Stand before ``real``."""
         self.real = real
         self._loop = loop
-        self._coordinator = coordinator
-        self._waiter: Waiter | None = None
-        self._fresh: object = None
 
     def __getattr__(self, name: str) -> Any:
         """Be the real selector in everything else."""
         return getattr(self.real, name)
+
+    def _outside(self) -> tuple[int, ...]:
+        """Return the file descriptors that somebody outside the loop may make ready."""
+        own = getattr(self._loop, "_ssock", None)
+        own_fd = own.fileno() if own is not None else -1
+        keys = self.real.get_map() if hasattr(self.real, "get_map") else None
+        return tuple(sorted(fd for fd in keys if fd != own_fd)) if keys else ()
+
+
+class IdleSelector(GuestSelector):
+    """A loop's selector, which lets the guest's time pass where it would wait."""
+
+    def __init__(self, coordinator: Coordinator, real: Any, loop: Any) -> None:
+        """Stand before ``real``."""
+        super().__init__(real, loop)
+        self._coordinator = coordinator
+        self._waiter: Waiter | None = None
+        self._fresh: object = None
 
     def wake(self) -> None:
         """Let the loop run: another thread has given it something to do."""
@@ -183,13 +205,6 @@ class IdleSelector:
             return found or list(real.select(0))
         finally:
             self._waiter = None
-
-    def _outside(self) -> tuple[int, ...]:
-        """Return the file descriptors that somebody outside the loop may make ready."""
-        own = getattr(self._loop, "_ssock", None)
-        own_fd = own.fileno() if own is not None else -1
-        keys = self.real.get_map() if hasattr(self.real, "get_map") else None
-        return tuple(sorted(fd for fd in keys if fd != own_fd)) if keys else ()
 
 
 def _count_for_real(loop: Any, loop_ns: int) -> None:

@@ -512,7 +512,11 @@ def _join(thread: threading.Thread, timeout: float | None = None) -> None:
 
 def nanoseconds(seconds: float) -> int:
     """Convert a timeout as CPython does: to nanoseconds, away from zero (``_PyTime_ROUND_TIMEOUT``)."""
-    exact = seconds if isinstance(seconds, float) else operator.index(seconds)
+    try:
+        exact = seconds if isinstance(seconds, float) else operator.index(seconds)
+    except TypeError:
+        _real_sleep(seconds)  # refuses it too, in the words of this version of Python
+        raise
     if math.isnan(exact):
         raise ValueError("Invalid value NaN (not a number)")
     scaled = exact * NS_PER_S
