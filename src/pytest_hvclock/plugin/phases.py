@@ -7,7 +7,6 @@ a fixture of a higher scope is made, which other tests will use without a guest.
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Generator, Iterator
 from types import ModuleType
@@ -18,6 +17,7 @@ import pytest
 from pytest_hvclock.errors import BackendError, HvclockError
 from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.model.host import Host
+from pytest_hvclock.plugin.command import command
 from pytest_hvclock.plugin.markers import Recovers, merged, recovers, split
 from pytest_hvclock.plugin.moment import Moment
 from pytest_hvclock.plugin.settings import SETTINGS, Settings
@@ -165,11 +165,7 @@ class OnGuest:
 
     def command(self) -> str:
         """Return the command that repeats this test from the same instant."""
-        settings = self.item.config.stash[SETTINGS]
-        options = [f"--hvclock={settings.scenario}"] if settings.scenario is not None else []
-        options += [f"--hvclock-backend={settings.backend}"] if settings.backend != Settings.backend else []
-        start = iso(self.guest.host.started_ns)
-        return " ".join(["pytest", shlex.quote(self.item.nodeid), *options, "-o", f"hvclock_start={start}"])
+        return command(self.item, self.guest.host.started_ns)
 
 
 ON_GUEST = pytest.StashKey[OnGuest]()

@@ -23,6 +23,10 @@ class Settings:
 
     def header(self) -> str:
         """Write what differs from the defaults as options to paste, or nothing."""
+        return " ".join(self.options())
+
+    def options(self) -> list[str]:
+        """Return what differs from the defaults as the words of a command."""
         given = []
         if self.scenario is not None:
             given.append(f"--hvclock={self.scenario}")
@@ -31,10 +35,10 @@ class Settings:
         if self.pace != STEPPED:
             given.append(f"--hvclock-pace={self.pace}")
         if self.start is not None:
-            given.append(f"-o hvclock_start={self.start}")
+            given += ["-o", f"hvclock_start={self.start}"]
         if self.strike_at != Settings.strike_at:
-            given.append(f"-o hvclock_strike_at={self.strike_at}")
-        return " ".join(given)
+            given += ["-o", f"hvclock_strike_at={self.strike_at}"]
+        return given
 
 
 SETTINGS = pytest.StashKey[Settings]()
