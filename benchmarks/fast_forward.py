@@ -51,7 +51,7 @@ def stepped_s(timesync, drift, messages):
 
 def ten_years(names):
     """Print the first table; return whether every ratio is reached and every reading equal."""
-    print(f"{'timesync':<24}{'drift':<13}{'one call':>12}{'stepped':>12}{'ratio':>13}{'log':>7}  equal")
+    print(f"{'timesync':<26}{'drift':<13}{'one call':>12}{'stepped':>12}{'ratio':>13}{'log':>7}  equal")
     good = True
     for timesync in names:
         for drift in DRIFTS:
@@ -61,7 +61,7 @@ def ten_years(names):
             whole_s = short_s * TEN_YEARS_NS / (STEPPED_MESSAGES * MESSAGE_NS)
             ratio = whole_s / once_s
             good = good and equal and ratio >= WANTED_RATIO
-            line = f"{timesync:<24}{drift:<13}{once_s * 1e3:>9.2f} ms{whole_s:>10.0f} s{ratio:>11,.0f} x{entries:>7}"
+            line = f"{timesync:<26}{drift:<13}{once_s * 1e3:>9.2f} ms{whole_s:>10.0f} s{ratio:>11,.0f} x{entries:>7}"
             print(f"{line}  {'yes' if equal else 'NO'}")
     return good
 

@@ -504,6 +504,169 @@ def test_p37_linux_of_today_is_left_to_the_daemon():
     assert len(guest.clock_sets) == 1
 
 
+# ------------------------------------------------------------------------------------------------- boundaries
+
+EVEN = {"sample_period": "4.99 s"}
+"""Samples exactly 5 s apart, so that 30 s and 900 s are whole numbers of them."""
+
+
+@pytest.mark.parametrize(("error", "ignored"), [(-5 * S, True), (-5 * S + 1, False), (5 * S, True), (5 * S - 1, False)])
+def test_p27_a_spike_is_at_least_large_phase_offset(error, ignored):
+    """LargePhaseOffset itself is a spike already."""
+    guest = guest_with("w32time-2016")
+    guest.advance(HISTORY)
+    guest.step(error)
+    guest.advance("35 s")
+    assert (guest.error_ns == error) == ignored
+
+
+def test_p27_a_spike_is_believed_at_900_s_exactly():
+    """SpikeWatchPeriod itself is long enough: the sample 900 s after the first that showed the error corrects it."""
+    guest = guest_with("w32time-2016", **EVEN)
+    guest.advance("600 s")
+    guest.step("-9 s")
+    guest.advance("930 s")  # of the samples at 5 s, 35 s, ... the one at 605 s shows it first
+    assert guest.error_ns == 0
+    assert [entry.at_ns - guest.host.started_ns for entry in guest.clock_sets] == [600 * S, 605 * S + 900 * S]
+
+
+def test_p27_after_a_spike_was_believed_the_next_samples_are_not_screened():
+    """HoldPeriod begins anew: a second jump within five samples is corrected at once."""
+    guest = guest_with("w32time-2016")
+    guest.advance(HISTORY)
+    guest.step("-9 s")
+    until_corrected(guest, 935 * S)
+    assert guest.error_ns == 0
+    guest.step("-6 s")
+    assert until_corrected(guest, 31 * S) <= 31 * S
+
+
+def test_p23_a_sample_thirty_seconds_after_the_last_used_one_is_used():
+    """With samples exactly 5 s apart the grid is 30 s to the nanosecond."""
+    guest = guest_with("w32time-standalone", **EVEN)
+    for _ in range(5):
+        guest.step("-2 s")
+        guest.advance("30 s")
+        assert guest.error_ns == 0
+    sets = [entry.at_ns - guest.host.started_ns for entry in guest.clock_sets if entry.by == "w32time"]
+    assert sets == [5 * S, 35 * S, 65 * S, 95 * S, 125 * S]
+
+
+@pytest.mark.parametrize(("error", "corrected"), [(-172_800 * S, True), (-172_800 * S - 1, False), (172_800 * S, True)])
+def test_p28_the_limit_itself_is_corrected(error, corrected):
+    """MaxPosPhaseCorrection and MaxNegPhaseCorrection are the most that is corrected, inclusive."""
+    guest = guest_with("w32time-dc")
+    guest.step(error)
+    guest.advance("1 min")
+    assert (guest.error_ns == 0) == corrected
+    assert len(guest.refused_sets) == (not corrected)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_p28_a_refused_guest_that_comes_to_the_limit_itself_is_corrected_and_may_be_refused_again(sign):
+    """What is skipped while refusing ends exactly where the limit begins; each time out of reach is one event."""
+    guest = guest_with("w32time-dc")
+    guest.step(sign * 172_801 * S)
+    guest.advance("1 d")
+    assert len(guest.refused_sets) == 1
+    guest.step(-sign * S)
+    guest.advance("1 min")
+    assert guest.error_ns == 0
+    guest.step(sign * 172_801 * S)
+    guest.advance("1 d")
+    assert sum(entry.times for entry in guest.refused_sets) == 2
+
+
+@pytest.mark.parametrize(("error", "refused"), [("-11 s", True), ("11 s", False)])
+def test_p28_max_pos_is_for_a_clock_that_has_to_be_put_forward(error, refused):
+    """MaxPosPhaseCorrection limits what is added to the clock, MaxNegPhaseCorrection what is taken from it."""
+    guest = guest_with(W32Time(max_pos_phase_correction=10))
+    guest.step(error)
+    guest.advance("1 min")
+    assert len(guest.refused_sets) == refused
+    assert (guest.error_ns == 0) == (not refused)
+
+
+def test_p24_no_update_corrects_more_than_remains_however_late_the_next_one_is():
+    """An UpdateInterval of an hour is longer than the slew takes: it ends when the offset is gone."""
+    guest = guest_with(W32Time(update_interval=360_000, sample_interval_s=36_000))
+    guest.step("-1 s")
+    guest.advance("10 min")
+    assert -MS < guest.error_ns <= 0
+
+
+@pytest.mark.parametrize(("error", "steps"), [(S, False), (-S, False), (S + 1, True), (-S - 1, True)])
+def test_p26_max_allowed_phase_offset_itself_is_slewed(error, steps):
+    guest = guest_with("w32time-standalone")
+    guest.step(error)
+    sets = len(guest.clock_sets)
+    guest.advance("35 s")
+    assert (len(guest.clock_sets) > sets) == steps
+
+
+def test_p21_windows_has_nothing_to_set_after_a_resume_without_a_gap():
+    """A guest that is right is not put forward."""
+    guest = guest_with("windows")
+    guest.pause()
+    guest.resume()
+    guest.advance("1 min")
+    assert guest.clock_sets == []
+
+
+@pytest.mark.parametrize(("error", "after"), [(-6 * S, -6 * S), (-7 * S + 1, -7 * S + 1), (-7 * S, 0)])
+def test_p15_implicit_sync_compares_the_host_time_in_the_message(error, after):
+    """A message that is 2 s old is 2 s nearer to the guest, so that it takes 7 s for the guest to notice."""
+    guest = guest_with("linux-implicit", delivery_delay="2 s")
+    guest.step(error)
+    guest.advance("1 min")
+    assert guest.error_ns == after
+
+
+def test_p10_a_message_without_a_reference_time_cannot_be_found_too_old():
+    """Versions 1 and 3 do not say when the host took its time."""
+    guest = guest_with("linux", protocol=3, delivery_delay="700 s")
+    guest.step("-1 d")
+    guest.restore(guest.save())
+    guest.advance("2 s")
+    assert guest.error_ns == -700 * S
+
+
+def test_p36_chrony_still_believes_a_sample_that_is_600_s_old():
+    """The device answers at 600 s, which is an update of chrony's; at the next it does not."""
+    guest = guest_with("chrony", sample_period="1 h")
+    guest.advance("599 s")
+    guest.step("-5 s")
+    guest.advance("1 s")
+    assert guest.error_ns == 0
+    guest.step("-5 s")
+    guest.advance("8 s")
+    assert guest.error_ns == -5 * S
+
+
+@pytest.mark.parametrize(
+    ("timesync", "poll_s", "threshold_ns"), [("chrony", 8, S), ("timesyncd", 32, 400 * MS), ("ntp", 64, 128 * MS)]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_p36_a_daemon_slews_its_threshold_itself_and_steps_what_is_larger(timesync, poll_s, threshold_ns, sign):
+    """``makestep 1.0``, 0.4 s of timesyncd and 128 ms of ntpd are the most that is not stepped."""
+    for beyond_ns in (0, 1):
+        guest = guest_with(timesync)
+        guest.step(sign * (threshold_ns + beyond_ns))
+        guest.advance(poll_s * S)
+        assert guest.error_ns == (0 if beyond_ns else sign * threshold_ns)
+        assert [entry.by for entry in guest.clock_sets] == ["step", timesync][: 1 + beyond_ns]
+
+
+def test_p37_ntp_slews_at_500_ppm_at_most():
+    """100 ms take more than one poll: 32 ms of them go in each 64 s."""
+    guest = guest_with("ntp")
+    guest.step("-100 ms")
+    guest.advance("64 s")
+    assert guest.error_ns == -100 * MS
+    guest.advance("64 s")
+    assert guest.error_ns == -68 * MS
+
+
 # ---------------------------------------------------------------------------------- names and settings
 
 

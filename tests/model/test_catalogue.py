@@ -331,6 +331,10 @@ def test_vmware_s_tools_set_forward_once_a_minute_and_only_more_than_a_second():
     guest.advance("180 s")
     assert len(guest.clock_sets) == sets
     assert -0.26 * S < guest.error_ns < -0.1 * S  # half of it goes in each minute
+    guest.step("5 s")
+    sets = len(guest.clock_sets)
+    guest.advance("180 s")
+    assert len(guest.clock_sets) == sets  # ahead is only ever slewed
 
 
 # ---------------------------------------------------------------------------------------------------- the catalogue
