@@ -18,7 +18,7 @@ FLOORS = (
     ("disciplines", "drifts"),
     ("model",),
     ("anomalies", "timeline"),
-    ("scenarios", "running"),
+    ("scenarios", "running", "report"),
     ("recovery", "conformance"),
     ("plugin",),
 )
