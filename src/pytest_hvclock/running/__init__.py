@@ -127,6 +127,7 @@ class Running(AbstractContextManager[None]):
         self._undo = ExitStack()
         self._installed = self._tapped = False
         self._tap: Callable[[str], None] | None = None
+        self._recording: RecordingReader | None = None
         self.recorder: Recorder | None = None
         """What takes down the readings and the waits, once ``record`` was called."""
 
@@ -158,7 +159,7 @@ class Running(AbstractContextManager[None]):
                 self._coordinator.close()
             if isinstance(self._reader, LiveReader):
                 self._reader.close()
-            self._reader = self._coordinator = None
+            self._reader = self._coordinator = self._recording = None
             _running.clear()
             _counters.release()
 
@@ -235,7 +236,9 @@ class Running(AbstractContextManager[None]):
 
     def _shown(self, reader: Reader) -> Reader:
         if self.recorder is not None:
-            reader = RecordingReader(reader, self.recorder)
+            if self._recording is None:  # made once for all phases: it is most of what recording costs a short test
+                self._recording = RecordingReader(reader, self.recorder)
+            reader = self._recording
         return TappedReader(reader, self._tap) if self._tap is not None else reader
 
     @property
