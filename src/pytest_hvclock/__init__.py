@@ -9,25 +9,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_hvclock.errors import BackendError as BackendError
+    from pytest_hvclock.errors import ClaimError as ClaimError
     from pytest_hvclock.errors import ConflictError as ConflictError
     from pytest_hvclock.errors import HvclockError as HvclockError
     from pytest_hvclock.errors import HvclockWarning as HvclockWarning
+    from pytest_hvclock.errors import RecoveryError as RecoveryError
     from pytest_hvclock.errors import StateError as StateError
     from pytest_hvclock.errors import StuckError as StuckError
     from pytest_hvclock.model.guest import Guest as Guest
     from pytest_hvclock.model.host import Host as Host
+    from pytest_hvclock.recovery import Recovery as Recovery
+    from pytest_hvclock.recovery import recovers as recovers
+    from pytest_hvclock.recovery import recovers_async as recovers_async
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "BackendError": "errors",
+    "ClaimError": "errors",
     "ConflictError": "errors",
     "Guest": "model.guest",
     "Host": "model.host",
     "HvclockError": "errors",
     "HvclockWarning": "errors",
+    "Recovery": "recovery",
+    "RecoveryError": "errors",
     "StateError": "errors",
     "StuckError": "errors",
+    "recovers": "recovery",
+    "recovers_async": "recovery",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  (all of them are text)
 

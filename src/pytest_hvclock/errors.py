@@ -6,6 +6,11 @@ Wrong values are ordinary ``ValueError`` and ``TypeError``; what stands here is 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_hvclock.recovery import Recovery
+
 
 class HvclockError(Exception):
     """Something about the guest, the host or the test's surroundings does not allow what was asked."""
@@ -25,6 +30,19 @@ class BackendError(HvclockError, RuntimeError):
 
 class StuckError(HvclockError, RuntimeError):
     """Every thread of the test waits on a guest clock, and nothing is left that could wake one of them."""
+
+
+class ClaimError(AssertionError):
+    """Something that was claimed about the application does not hold."""
+
+
+class RecoveryError(AssertionError):
+    """The application has not recovered as it should; ``recovery`` is how it did."""
+
+    def __init__(self, message: str, recovery: Recovery) -> None:
+        """Say so."""
+        super().__init__(message)
+        self.recovery = recovery
 
 
 class HvclockWarning(UserWarning):

@@ -19,7 +19,8 @@ FLOORS = (
     ("model",),
     ("anomalies", "timeline"),
     ("scenarios", "running", "report"),
-    ("recovery", "conformance"),
+    ("judge",),
+    ("recovery", "claims", "conformance"),
     ("plugin",),
 )
 """From the ground up. Rooms of one floor do not import each other."""

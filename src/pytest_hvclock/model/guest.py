@@ -22,6 +22,7 @@ from pytest_hvclock.disciplines import Timesync, disciplines, os_of
 from pytest_hvclock.disciplines.base import Discipline
 from pytest_hvclock.drifts import Wander
 from pytest_hvclock.errors import StateError, StuckError
+from pytest_hvclock.model.agenda import Agenda
 from pytest_hvclock.model.clock import Clock
 from pytest_hvclock.model.rtc import Rtc
 from pytest_hvclock.model.service import Service
@@ -196,6 +197,8 @@ class Guest:
         self.trail: Trail | None = None
         """What the guest's clocks do from when ``follow`` was called, or None."""
         self._watcher: Callable[[], None] | None = None
+        self._lived_as = self._struck_after_ns = 0
+        self._agenda = Agenda(self)
         self._settling = RLock()
         self._identity = len(host.guests)
         self._state = State.RUNNING
@@ -239,6 +242,17 @@ class Guest:
         """CLOCK_BOOTTIME, in nanoseconds: MONOTONIC plus the guest's own hibernations, but not what the host did."""
         clocks = self._look()
         return (clocks.monotonic_as + clocks.asleep_as) // AS_PER_NS
+
+    @property
+    @_at_one_instant
+    def running_ns(self) -> int:
+        """How long the guest has run since it was made, in nanoseconds: MONOTONIC, summed over its lives.
+
+        It goes on where it was over a boot and over an applied checkpoint, and stands still while the guest is paused,
+        saved or off; it can be read in every state. What is private to a program is judged by it.
+        """
+        self._settle()
+        return (self._lived_as + self._timekeeping.clocks.monotonic_as) // AS_PER_NS
 
     @property
     @_at_one_instant
@@ -363,6 +377,15 @@ class Guest:
         self.host.advance(by)
 
     @_at_one_instant
+    def at(self, after: Duration, action: Callable[[], object]) -> None:
+        """Plan an action for when the guest has run for so long from now: ``host.at``, counted in running time.
+
+        It runs while the guest does; an exception that it raises comes out of the advance, sleep or wait that it
+        interrupted.
+        """
+        self._agenda.add((self.running_ns + positive_ns(after, "at")) * AS_PER_NS, action)
+
+    @_at_one_instant
     def step(self, by: Duration) -> None:
         """Set the wall clock forward, or back if negative, as somebody in the guest would; nothing else moves."""
         self._require("step", State.RUNNING)
@@ -455,7 +478,7 @@ class Guest:
             self._state = State.OFF
             self.boot()
             return
-        self._timekeeping = self._keep_time_of(point.timekeeping)
+        self._go_on_with(self._keep_time_of(point.timekeeping))
         self._timekeeping.clocks.trail = self.trail
         self._thaw("apply", sync=True)
         self._timekeeping.wander_by(self._wander)
@@ -495,7 +518,7 @@ class Guest:
         self._require("boot", State.OFF)
         self._rtc.power_on()
         self._state = State.RUNNING
-        self._timekeeping = self._power_on(self._rtc.as_guest_ns() * AS_PER_NS, in_sync=False)
+        self._go_on_with(self._power_on(self._rtc.as_guest_ns() * AS_PER_NS, in_sync=False))
         self._open_channel(self._sync_after_boot_ns)
         self._disturbed("boot")
 
@@ -559,7 +582,7 @@ class Guest:
         if self.trail is not None:
             self.trail.did(self.host.true_ns, f"strike {getattr(anomaly, 'name', anomaly)}")
         anomaly.strike(self)
-        self.struck_at_ns = self.host.true_ns
+        self.struck_at_ns, self._struck_after_ns = self.host.true_ns, self.running_ns
         self._disturbed("struck")
 
     @property
@@ -621,6 +644,7 @@ class Guest:
             if self._state is not State.OFF:
                 self.trail.bent(self._timekeeping.clocks)
         self._changed()
+        self._agenda.replan()
 
     def follow(self) -> Trail:
         """Begin to write down where the clocks bend and what is done to the guest; returns where that is written."""
@@ -692,6 +716,11 @@ class Guest:
         timekeeping.wander_by(None)  # hardware is not taken back: ``apply`` lets it go on
         return timekeeping
 
+    def _go_on_with(self, timekeeping: Timekeeping) -> None:
+        """Go on with other clocks; running time goes on where it was."""
+        self._lived_as += self._timekeeping.clocks.monotonic_as - timekeeping.clocks.monotonic_as
+        self._timekeeping = timekeeping
+
     @_at_one_instant
     def _freeze(self, state: State, verb: str) -> None:
         self._settle()
@@ -732,6 +761,7 @@ class Guest:
 
     def _apply_drift(self) -> None:
         self._timekeeping.clocks.drift(self._rate_ppb())
+        self._agenda.replan()
 
     def _next_event_ns(self) -> int | None:
         """Return when something next happens to this guest's clocks by itself, or None."""

@@ -11,6 +11,7 @@ import pytest
 from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
 
 if TYPE_CHECKING:
+    from pytest_hvclock.judge import JudgedBy
     from pytest_hvclock.units import Duration
 
 
@@ -65,9 +66,10 @@ class Recovers:
     """What the ``hvclock_recovers`` marker of a test says."""
 
     probe: str | Callable[[], object]
-    within: Duration
+    within: Duration | None
     hold: Duration | None = None
     every: Duration | None = None
+    judged_by: JudgedBy = "true"
 
     @property
     def name(self) -> str:
@@ -132,8 +134,9 @@ def recovers(item: pytest.Item) -> Recovers | None:
         )
     from pytest_hvclock.units import positive_ns
 
-    positive_ns(found.within, "within")
-    for name, value in (("hold", found.hold), ("every", found.every)):
+    if found.judged_by not in ("true", "guest"):
+        raise ValueError(f'unknown judged_by {found.judged_by!r}: use "true" or "guest"')
+    for name, value in (("within", found.within), ("hold", found.hold), ("every", found.every)):
         if value is not None and positive_ns(value, name) == 0 and name == "every":
             raise ValueError(f"every={value!r}: time has to pass between two probes")
     return found

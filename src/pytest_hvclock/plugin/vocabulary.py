@@ -15,9 +15,10 @@ MARKER_LINES = (
         "What is left out is taken from the next marker outwards, and then from the scenario."
     ),
     (
-        "hvclock_recovers(probe, *, within, hold=None, every=None): after the strike and the correction that it "
-        "brings, the probe (a fixture that returns a callable, by name, or a callable) must hold within this much "
-        "true time, and go on holding as long again, or for `hold`."
+        "hvclock_recovers(probe, *, within, hold=None, every=None, judged_by='true'): after the strike and the "
+        "correction that it brings, the probe (a fixture that returns a callable, by name, or a callable; async too) "
+        "must hold within this much true time, and go on holding as long again, or for `hold`. within=None: it must "
+        "not recover by itself. judged_by='guest': by the guest's running time."
     ),
 )
 
