@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_hvclock.report.words import error_words, length_text
-from pytest_hvclock.timeline import Deed, Place, Reading, Timeline
+from pytest_hvclock.timeline import Deed, Judgement, Place, Reading, Timeline
 
 _STRIKE = "strike "
 _STRUCK = "struck"
@@ -117,6 +117,30 @@ def _line(place: Place, readings: Sequence[Reading], struck_at_ns: int | None) -
         tuple(sorted({reading.clock for reading in readings})),
         max(errors, key=abs) if errors else None,
     )
+
+
+def told(timeline: Timeline, moment: Moment) -> str:
+    """Tell a moment with its consequence for the guest's error, and with the scenario that strikes."""
+    before, after = before_and_after(timeline, moment.at_ns)
+    consequence = "" if before == after == 0 else f"; {'now ' if before != after else ''}{error_words(after)}"
+    return moment.said + consequence + (f" (strike of {moment.strikes})" if moment.strikes else "")
+
+
+def when(timeline: Timeline, moment: Moment, before: Moment | None) -> str:
+    """Tell how long after the moment before one was, or after the start."""
+    if before is None:
+        return f"{length_text(moment.at_ns - timeline.start_ns)} in"
+    return f"{length_text(moment.at_ns - before.at_ns)} later"
+
+
+def limit(timeline: Timeline) -> Judgement | None:
+    """Return the judgement whose time limit is shown: the first that did not hold, or else the last."""
+    limited = [
+        one
+        for one in timeline.judgements
+        if one.allowed_ns is not None and one.judged_by == "true" and one.from_ns >= timeline.start_ns
+    ]
+    return next((one for one in limited if not one.held), limited[-1] if limited else None)
 
 
 def error_of(reading: Reading) -> int:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pytest_hvclock.report.moments import Line, Moment, before_and_after, lines, lived_ns, moments
+from pytest_hvclock.report.moments import Line, Moment, before_and_after, limit, lines, lived_ns, moments, told, when
 from pytest_hvclock.report.scales import ErrorScale, TimeScale
 from pytest_hvclock.report.words import error_words, length_text
-from pytest_hvclock.timeline import Judgement, Timeline
+from pytest_hvclock.timeline import Timeline
 from pytest_hvclock.units import NS_PER_S, iso
 
 HEIGHT = 20
@@ -75,7 +75,7 @@ class _Picture:
         self.program_lines = lines(timeline)
         self.time = TimeScale(timeline, width - _LABEL, 3, (width - _LABEL) // 4)
         self.width = width - _LABEL
-        self.judged = _allowed(timeline.judgements)
+        self.judged = limit(timeline)
 
     def lines(self) -> list[str]:
         """Return the whole picture."""
@@ -92,14 +92,14 @@ class _Picture:
     ) -> tuple[list[Moment], list[tuple[str, Line]], int]:
         """Return what is told in full: the first and last moments, the lines that read the most wrong time, latest."""
         found = self.moments
-        told = list(found) if len(found) <= moments_told else [*found[:2], *found[2 - moments_told :]]
+        shown = list(found) if len(found) <= moments_told else [*found[:2], *found[2 - moments_told :]]
         struck_at_ns = self.timeline.struck_at_ns or self.timeline.start_ns
 
         def merit(line: Line) -> tuple[bool, int, int]:
             return line.instants_ns[-1] >= struck_at_ns, abs(line.worst_ns or 0), line.instants_ns[-1]
 
         best = sorted(self.program_lines, key=merit, reverse=True)[:lines_told]
-        return told, list(zip("abcd", [line for line in self.program_lines if line in best], strict=False)), rows
+        return shown, list(zip("abcd", [line for line in self.program_lines if line in best], strict=False)), rows
 
     def _head(self) -> str:
         timeline = self.timeline
@@ -135,19 +135,12 @@ class _Picture:
         for number, moment in enumerate(self.told, 1):
             if left_out and number == 3:
                 found.append(f"    {len(left_out)} more moments: {', '.join(dict.fromkeys(left_out))}")
-            after_ns = moment.at_ns - (self.timeline.start_ns if before is None else before.at_ns)
-            when = f"{length_text(after_ns)} {'in' if before is None else 'later'}"
             mark = self.pen.strike if moment.strikes else " "
-            said = f"{number} {mark} {when:<{_WHEN}} {self._consequence(moment)}"
-            found.append(f"{said} (strike of {moment.strikes})" if moment.strikes else said)
+            found.append(
+                f"{number} {mark} {when(self.timeline, moment, before):<{_WHEN}} {told(self.timeline, moment)}"
+            )
             before = moment
         return found
-
-    def _consequence(self, moment: Moment) -> str:
-        before, after = before_and_after(self.timeline, moment.at_ns)
-        if before == after == 0:
-            return moment.said
-        return f"{moment.said}; {'now ' if before != after else ''}{error_words(after)}"
 
     # --------------------------------------------------------------------------------------------------- the curve
 
@@ -233,7 +226,7 @@ class _Picture:
 
     def _judged(self) -> list[str]:
         """Return a line with the time that a recovery was allowed."""
-        if self.judged is None or self.judged.allowed_ns is None or self.judged.from_ns < self.timeline.start_ns:
+        if self.judged is None or self.judged.allowed_ns is None:
             return []
         row = _Row(self.width)
         left = self.time.x(self.judged.from_ns)
@@ -305,12 +298,6 @@ def _draw(cells: list[list[int]], x: int, previous: int | None, now: int | None,
         cells[previous][x] |= _LEFT
     if now is not None:
         cells[now][x] |= _RIGHT
-
-
-def _allowed(judgements: Sequence[Judgement]) -> Judgement | None:
-    """Return the judgement whose time limit is shown: the first that did not hold, or else the last."""
-    limited = [one for one in judgements if one.allowed_ns is not None and one.judged_by == "true"]
-    return next((one for one in limited if not one.held), limited[-1] if limited else None)
 
 
 def _cut(line: str, width: int, more: str) -> str:

@@ -1,0 +1,95 @@
+"""The record of a run as a file, and the files that are drawn from it."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_hvclock.report.svg import svg
+from pytest_hvclock.timeline import Timeline
+
+SCHEMA = 1
+"""The version of the record; a reader refuses what is newer."""
+RECORD = "record.json"
+Sections = Sequence[tuple[str, str]]
+"""Titles and texts that somebody adds to what is shown of a test."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The timelines of a run, sorted by test."""
+
+    version: str
+    """Of pytest-hvclock."""
+    tests: Sequence[Timeline]
+    sections: Mapping[str, Sections] = field(default_factory=dict)
+    """What was added to a test, by its node ID."""
+
+    def as_text(self) -> str:
+        """Return the record as JSON, a line for each test, so that it can be compared line by line."""
+        head = json.dumps({"schema": SCHEMA, "version": self.version})[:-1]
+        sections = json.dumps({test: list(added) for test, added in sorted(self.sections.items()) if added})
+        tests = ",\n".join(json.dumps(timeline.as_json()) for timeline in self.tests)
+        return f'{head}, "sections": {sections}, "tests": [\n{tests}\n]}}\n'
+
+
+def merged(version: str, tests: Iterable[Timeline], sections: Mapping[str, Sections] | None = None) -> Run:
+    """Return a run of timelines in the order of their tests, whoever ran them and in whatever order."""
+    return Run(version, sorted(tests, key=lambda timeline: (timeline.test, timeline.start_ns)), sections or {})
+
+
+def read_record(path: Path) -> Run:
+    """Read a record.
+
+    Raises:
+        ValueError: for what is no record, or one of a newer schema.
+        OSError: if the file cannot be read.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # bytes that are no text are one too
+        raise ValueError("this is no JSON") from None
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if not isinstance(schema, int) or "tests" not in value:
+        raise ValueError("this is no record of a run: it has no schema and tests")
+    if schema > SCHEMA:
+        raise ValueError(f"this is a record of schema {schema}, and this version reads {SCHEMA} or older")
+    try:
+        tests = [Timeline.from_json(test) for test in value["tests"]]
+        sections = {
+            test: [(str(title), str(text)) for title, text in added]
+            for test, added in value.get("sections", {}).items()
+        }
+    except (AttributeError, TypeError, ValueError) as wrong:
+        raise ValueError(f"this is no record of a run: {wrong}") from None
+    return Run(str(value.get("version", "")), tests, sections)
+
+
+def write_record(run: Run, directory: Path) -> Path:
+    """Write the record of a run into a directory, which is made if need be; returns the file."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / RECORD
+    path.write_text(run.as_text(), encoding="utf-8", newline="\n")
+    return path
+
+
+def write_drawings(timelines: Iterable[Timeline], directory: Path) -> list[Path]:
+    """Write an SVG file for each timeline into a directory, which is made if need be; returns the files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for timeline in timelines:
+        path = directory / drawing_name(timeline)
+        path.write_text(svg(timeline), encoding="utf-8", newline="\n")
+        written.append(path)
+    return written
+
+
+def drawing_name(timeline: Timeline) -> str:
+    """Return the file name of a timeline's drawing: its test's name as every file system takes it, and a checksum."""
+    name = timeline.test or timeline.scenario or "timeline"
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name.rpartition("/")[2]).strip("-.")[:80]
+    return f"{readable or 'timeline'}-{zlib.crc32(name.encode('utf-8', 'surrogatepass')):08x}.svg"
