@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_hvclock.disciplines import Timesync
-from pytest_hvclock.units import Duration, Rate
+from pytest_hvclock.units import Duration, Rate, duration_ns, positive_ns
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
@@ -143,6 +144,24 @@ class Train(Anomaly):
         if self.times > 1:
             guest.host.at(self.every, lambda: Train(self.anomaly, self.times - 1, self.every).strike(guest))
         self.anomaly.strike(guest)
+
+
+@dataclass(frozen=True, repr=False)
+class Flap(Anomaly):
+    """Two sources that disagree set the guest's wall clock in turn: there, back, and so on, until it is back."""
+
+    by: Duration
+    times: int = 3
+    """How often it is set there, and back again."""
+    every: Duration = "1 s"
+
+    def strike(self, guest: Guest) -> None:
+        """Set it for the first time, and plan the rest."""
+        by_ns = duration_ns(self.by)
+        every_ns = positive_ns(self.every, "every")
+        for number in range(1, 2 * self.times):
+            guest.host.at(number * every_ns, partial(guest.step, by_ns if number % 2 == 0 else -by_ns))
+        guest.step(by_ns)
 
 
 @dataclass(frozen=True, repr=False)

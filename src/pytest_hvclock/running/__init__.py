@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from importlib import import_module
 from types import ModuleType, TracebackType
+from typing import Protocol
 
 from pytest_hvclock.errors import ConflictError
 from pytest_hvclock.model.guest import Guest
@@ -93,6 +94,21 @@ def _is_looked_at(module: str) -> bool:
     return module == "asyncio.selector_events" or stays_real(module)
 
 
+def _tell_all(listeners: list[Callable[[int | None], None]], asked_ns: int | None) -> None:
+    for listener in listeners:
+        listener(asked_ns)
+
+
+class Watcher(Protocol):
+    """Whoever is to know of a program's readings and waits while they happen, and may act just before one."""
+
+    def read(self, clock: str) -> None:
+        """The program is about to read this clock."""
+
+    def wait(self, asked_ns: int | None) -> None:
+        """A thread of the program is about to wait, for so many nanoseconds of guest time or without a timeout."""
+
+
 class Running(AbstractContextManager[None]):
     """One guest under one program, from entering to leaving.
 
@@ -128,6 +144,7 @@ class Running(AbstractContextManager[None]):
         self._installed = self._tapped = False
         self._tap: Callable[[str], None] | None = None
         self._recording: RecordingReader | None = None
+        self._watcher: Watcher | None = None
         self.recorder: Recorder | None = None
         """What takes down the readings and the waits, once ``record`` was called."""
 
@@ -139,8 +156,7 @@ class Running(AbstractContextManager[None]):
             conflicts.refuse_active()
         self._reader = LiveReader(self.guest) if self._live else SteppedReader(self.guest)
         self._coordinator = None if self._live else Coordinator(self.guest)
-        if self._coordinator is not None and self.recorder is not None:
-            self._coordinator.tell = self.recorder.waited
+        self._tell()
         _running.append(self)
         try:
             self.resume()
@@ -220,10 +236,22 @@ class Running(AbstractContextManager[None]):
         """Take down every reading and every wait from now on; returns who does."""
         if self.recorder is None:
             self.recorder = Recorder(self.guest)
-            if self._coordinator is not None:
-                self._coordinator.tell = self.recorder.waited
+            self._tell()
             self._redirect()
         return self.recorder
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Let ``watcher`` know of each reading and of each wait just before it, whoever taps; None ends that."""
+        self._watcher = watcher
+        self._tell()
+        self._redirect()
+
+    def _tell(self) -> None:
+        """Let whoever wants to know of waits hear of them."""
+        if self._coordinator is not None:
+            wanted = [self._watcher.wait] if self._watcher is not None else []
+            wanted += [self.recorder.waited] if self.recorder is not None else []
+            self._coordinator.tell = wanted[0] if len(wanted) == 1 else partial(_tell_all, wanted)
 
     def _redirect(self) -> None:
         """Let the program read through whoever wants to know of it."""
@@ -239,6 +267,8 @@ class Running(AbstractContextManager[None]):
             if self._recording is None:  # made once for all phases: it is most of what recording costs a short test
                 self._recording = RecordingReader(reader, self.recorder)
             reader = self._recording
+        if self._watcher is not None:
+            reader = TappedReader(reader, self._watcher.read)
         return TappedReader(reader, self._tap) if self._tap is not None else reader
 
     @property

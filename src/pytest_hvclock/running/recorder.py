@@ -50,7 +50,7 @@ class Recorder:
     def waited(self, asked_ns: int | None) -> None:
         """Take down that the calling thread begins to wait, for so many nanoseconds of guest time at most."""
         frame: Any = _getframe(1)
-        while id(frame.f_globals) in _kit():
+        while id(frame.f_globals) in kit():
             frame = frame.f_back
         thread = get_ident()
         self._name(thread)
@@ -61,14 +61,14 @@ class Recorder:
 
         One function in one piece, without an attribute more than it needs: this is what a recorded reading costs.
         """
-        readings, append, names, kit = self.readings, self.readings.append, self._names, _kit()
+        readings, append, names, ours = self.readings, self.readings.append, self._names, kit()
         most = 2 * self._kept
         read = attrgetter(clock, "true")
 
         def take_down() -> int:
             value_ns, true_ns = read(reader)
             frame: Any = _getframe(depth)
-            while id(frame.f_globals) in kit and frame.f_back is not None:
+            while id(frame.f_globals) in ours and frame.f_back is not None:
                 frame = frame.f_back
             thread = get_ident()
             if thread not in names:
@@ -97,14 +97,14 @@ class Recorder:
         for code, instruction, _, _, at_ns, _ in reversed(self.readings):
             if at_ns < after_ns:
                 return None
-            if _is_the_programs(code):
+            if is_the_programs(code):
                 return place_of((code, instruction))
         return None
 
     def reads_after(self, mark: int) -> bool:
         """Whether the program has read a clock since so many readings, as ``total`` gave them."""
         new = self.total - mark
-        return any(_is_the_programs(entry[0]) for entry in list(self.readings)[-new:]) if new else False
+        return any(is_the_programs(entry[0]) for entry in list(self.readings)[-new:]) if new else False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -147,7 +147,7 @@ class Recorder:
         """Return the program's readings; the same one again at the same instant is one with a count."""
         found: list[tuple[Any, list[Any]]] = []
         for code, instruction, clock, value_ns, at_ns, thread in list(self.readings):
-            if not _is_the_programs(code):
+            if not is_the_programs(code):
                 continue
             key = (code, instruction, clock, value_ns, at_ns, thread)
             if found and found[-1][0] == key:
@@ -226,7 +226,7 @@ _roots = tuple(
 )  # fmt: skip
 
 
-def _kit() -> frozenset[int]:
+def kit() -> frozenset[int]:
     """Return the namespaces of the kit's own modules, by their ``id``: a frame in one of them is not the program's."""
     if not _kits or _kits[0][0] != len(sys.modules):
         names = (vars(module) for name, module in list(sys.modules.items()) if name.partition(".")[0] == _NAME)
@@ -237,7 +237,7 @@ def _kit() -> frozenset[int]:
 _NAME = __name__.partition(".")[0]
 
 
-def _is_the_programs(code: CodeType) -> bool:
+def is_the_programs(code: CodeType) -> bool:
     """Whether code belongs to the program, and not to the harness or to ``logging``, which stamps its records."""
     known = _programs.get(code.co_filename)
     if known is None:

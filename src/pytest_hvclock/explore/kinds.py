@@ -1,0 +1,104 @@
+"""The kinds of anomalies that the explorer tries, and which are simpler than which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pytest_hvclock.anomalies import Anomaly, Drift, Flap, Pause, Restore, Step
+from pytest_hvclock.explore.schedules import Schedule, Spot, Strike
+from pytest_hvclock.units import NS_PER_S, duration_ns
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One thing that the explorer lets happen before one reading or wait."""
+
+    name: str
+    at: Callable[[Spot], Schedule]
+    """Makes the schedule that lets it happen there."""
+    moves_the_wall_alone: bool = True
+    """Whether only a reading of the wall clock shows it."""
+
+
+def _single(name: str, anomaly: Anomaly, *, wall: bool = True) -> Kind:
+    return Kind(name, lambda spot: Schedule((Strike(anomaly, spot),)), wall)
+
+
+def _booted(name: str, wrong: str, right: str) -> Kind:
+    """The guest booted with its host's local time for UTC, and the service sets it right at the place."""
+    return Kind(name, lambda spot: Schedule((Strike(Step(wrong)), Strike(Step(right), spot))))
+
+
+KINDS = (
+    _single("a small step back", Step("-2 s")),
+    _single("a large step back", Step("-1 h")),
+    _single("a small step forward", Step("2 s")),
+    _single("a large step forward", Step("1 h")),
+    _single("a freeze", Pause("1 min")),
+    _single("a restore a month late", Restore("30 d")),
+    _booted("a boot in the west", "-7 h", "7 h"),
+    _booted("a boot in the east", "9 h", "-9 h"),
+    _single("a clock that is 500 ppm fast", Drift("500 ppm"), wall=False),
+    _single("a clock that is 500 ppm slow", Drift("-500 ppm"), wall=False),
+    _single("a clock that is 20 % fast", Drift("20 %"), wall=False),
+    _single("a clock that is 20 % slow", Drift("-20 %"), wall=False),
+    _single("two sources that disagree", Flap("2 s")),
+)
+"""What is tried, in this order."""
+
+STEPS = (KINDS[0], KINDS[2])
+"""What is tried to see which readings from two sides of a step are compared."""
+
+_SIZES = ("1 s", "10 s", "1 min", "1 h", "1 d", "30 d")
+_SIMPLEST: tuple[Anomaly, ...] = (
+    *(Step(f"-{size}") for size in _SIZES),
+    *(Step(size) for size in _SIZES),
+    *(Pause(size) for size in _SIZES[:3]),
+    *(Restore(size) for size in _SIZES[3:]),
+    Drift("500 ppm"),
+    Drift("-500 ppm"),
+    Drift("20 %"),
+    Drift("-20 %"),
+    Flap("1 s"),
+)
+"""The simpler first: back, forward, a pause, a restore, a drift, two sources; of each the smaller."""
+_ORDER = (Step, Pause, Restore, Drift, Flap)
+
+
+def simpler(anomaly: Anomaly) -> Iterator[Anomaly]:
+    """Yield what is simpler than an anomaly and no larger, the simplest first."""
+    limit = _rank(anomaly)
+    size_ns = _size_ns(anomaly)
+    for other in _SIMPLEST:
+        if _rank(other) < limit and _size_ns(other) <= size_ns:
+            yield other
+
+
+def needs_service(schedule: Schedule) -> bool:
+    """Whether an anomaly shows only by what the time synchronization service does afterwards."""
+    return any(isinstance(strike.anomaly, Pause | Restore) for strike in schedule.strikes)
+
+
+def rank(schedule: Schedule) -> tuple[object, ...]:
+    """Return what smaller schedules have less of: strikes, then kinds, then sizes."""
+    return (len(schedule.strikes), *(_rank(strike.anomaly) for strike in schedule.strikes), str(schedule))
+
+
+def _rank(anomaly: Anomaly) -> tuple[int, int, int, int]:
+    """Return an anomaly's place in the order of simplicity: its kind, its direction, and its size."""
+    kind = _ORDER.index(type(anomaly)) if type(anomaly) in _ORDER else len(_ORDER)
+    forward = int(isinstance(anomaly, Step) and duration_ns(anomaly.by) > 0)
+    listed = _SIMPLEST.index(anomaly) if anomaly in _SIMPLEST else len(_SIMPLEST)
+    return kind, forward, _size_ns(anomaly), listed if isinstance(anomaly, Drift) else 0
+
+
+def _size_ns(anomaly: Anomaly) -> int:
+    """Return how far an anomaly moves the wall clock at once; for a rate, an hour."""
+    if isinstance(anomaly, Step | Flap):
+        return abs(duration_ns(anomaly.by))
+    if isinstance(anomaly, Pause):
+        return duration_ns(anomaly.during)
+    if isinstance(anomaly, Restore):
+        return duration_ns(anomaly.after)
+    return 3_600 * NS_PER_S

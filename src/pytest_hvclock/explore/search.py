@@ -1,0 +1,350 @@
+"""Explores one program: clean runs first, then one run for each anomaly and place that was drawn."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pytest_hvclock.explore.acknowledged import Acknowledged
+from pytest_hvclock.explore.kinds import KINDS, STEPS, Kind, rank
+from pytest_hvclock.explore.schedules import Schedule, Spot, parsed
+from pytest_hvclock.explore.shrinking import shrink
+from pytest_hvclock.explore.watch import Budget, Event, Watch
+from pytest_hvclock.timeline import Place
+from pytest_hvclock.units import NS_PER_MS, NS_PER_S, seconds_text
+
+PLACES = 5
+"""At how many places each kind of anomaly strikes, unless somebody says otherwise."""
+_SHRINKING, _SHRINKING_FINDINGS = 200, 60
+"""How many runs it may take to make a failure, or a finding, smaller."""
+_CLEAN_RUNS = 3
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one run of a program."""
+
+    error: str = ""
+    """The exception's type and the first line of what it says; empty if there was none."""
+    where: str = ""
+    """The line at which it was raised."""
+    skipped: str = ""
+    """Why the program did not want to run."""
+
+    @property
+    def kind(self) -> str:
+        """The exception's type."""
+        return self.error.partition(":")[0]
+
+
+Trial = Callable[[Watch], Outcome]
+"""Runs the program once on a guest of its own, under watch."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an anomaly did to a program."""
+
+    what: str
+    """In one line."""
+    schedule: str
+    """The smallest schedule that does it, as ``parsed`` reads it."""
+    before: str
+    """The line of the program that the last of its anomalies struck before."""
+    where: str
+    """The line at which it showed; what is the same here and in kind is the same."""
+    kind: str
+    order: int = 0
+    """The number of the struck place in the run."""
+
+    @property
+    def rank(self) -> tuple[object, ...]:
+        """What is smaller for a smaller schedule, and then for an earlier place."""
+        *sizes, text = rank(parsed(self.schedule))
+        return (*sizes, self.order, text)
+
+
+@dataclass
+class Exploration:
+    """What came of exploring one program, or a part of it."""
+
+    left_out: str = ""
+    """Why the program was not explored, if it was not."""
+    failures: list[Found] = field(default_factory=list)
+    """It passes clean, and fails struck."""
+    findings: list[Found] = field(default_factory=list)
+    """It passes, and does something else than it did clean."""
+    runs: int = 0
+    """How many runs there were, the clean ones included."""
+
+    def join(self, other: Exploration) -> None:
+        """Take in another part of the same exploration; of what both have found, keep the smaller schedule."""
+        self.left_out = self.left_out or other.left_out
+        self.runs += other.runs
+        self.failures = _merged([*self.failures, *other.failures])
+        self.findings = _merged([*self.findings, *other.findings])
+
+
+def _merged(found: Iterable[Found]) -> list[Found]:
+    """Return what was found, each once, sorted."""
+    smallest: dict[tuple[str, str], Found] = {}
+    for one in found:
+        other = smallest.setdefault((one.kind, one.where), one)
+        if one.rank < other.rank:
+            smallest[one.kind, one.where] = one
+    return sorted(smallest.values(), key=lambda one: one.rank)
+
+
+class Clean:
+    """A run without any anomaly, which the struck ones are compared with."""
+
+    def __init__(self, watch: Watch) -> None:
+        """Take the record of the run."""
+        self.events: list[Event] = watch.record()
+        self.longest_ns, self.total_ns = _waits(watch)
+        self.reads = _reads(watch)
+        self.walls = [event.spot for event in self.events if event.clock == "wall"]
+        self.spots = [event.spot for event in self.events]
+        self.order = {spot: number for number, spot in enumerate(self.spots)}
+        self.places = {event.spot: event.place for event in self.events}
+        self.budget = Budget(10_000 + 10 * len(self.events), 100 * self.total_ns + 40 * 86_400 * NS_PER_S, 10.0)
+
+    def agrees(self, other: Clean) -> bool:
+        """Whether another clean run read and waited at the same places."""
+        ours, others = (Counter((event.spot, event.asked_ns) for event in one.events) for one in (self, other))
+        return ours == others
+
+    def pool(self, kind: Kind) -> Sequence[Spot]:
+        """Return the places at which a kind of anomaly can show."""
+        return self.walls if kind.moves_the_wall_alone and self.walls else self.spots
+
+    def pool_of(self, schedule: Schedule) -> Sequence[Spot]:
+        """Return the places at which a schedule can strike, as those of its own are."""
+        own = [strike.spot for strike in schedule.strikes if strike.spot is not None]
+        return self.walls if all(spot in self._walls for spot in own) else self.spots
+
+    @property
+    def _walls(self) -> set[Spot]:
+        return set(self.walls)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to be made."""
+
+    schedule: Schedule
+    sided: bool = False
+
+
+class Explorer:
+    """Explores one program, in one piece or in several."""
+
+    def __init__(
+        self,
+        trial: Trial,
+        draw: Callable[[str], random.Random],
+        places: int | None = PLACES,
+        acknowledged: Acknowledged | None = None,
+    ) -> None:
+        """Prepare; nothing runs yet.
+
+        Args:
+            trial: runs the program once.
+            draw: returns the source of chance for a kind of anomaly, seeded by its name.
+            places: at how many places each kind strikes; None for all.
+            acknowledged: the crossings that are meant.
+        """
+        self._trial = trial
+        self._draw = draw
+        self._places = places
+        self._acknowledged = acknowledged or Acknowledged(())
+        self._clean: Clean | None = None
+        self._runs = 0
+        self._outcomes: dict[Schedule, tuple[Watch, Outcome]] = {}
+        self.left_out: str | None = None
+        """Why there is nothing to explore, once that is known; empty if there is."""
+
+    def clean(self) -> Clean | None:
+        """Run the program without any anomaly until two runs agree; None if there is nothing to explore."""
+        if self.left_out is None:
+            self.left_out = self._settle()
+        return self._clean if not self.left_out else None
+
+    def tasks(self) -> list[Task]:
+        """Return every run that there is to be made, in an order that is the same everywhere."""
+        clean = self.clean()
+        if clean is None:
+            return []
+        tasks = [Task(kind.at(spot)) for kind in KINDS for spot in self._drawn(kind, clean)]
+        if clean.walls:
+            tasks += [Task(kind.at(spot), sided=True) for kind in STEPS for spot in self._drawn(kind, clean)]
+        return tasks
+
+    def explore(self, tasks: Iterable[Task], into: Exploration | None = None) -> Exploration:
+        """Make some of the runs; what is found so far is in ``into`` at any time.
+
+        Returns:
+            ``into``, or a new exploration: failures and findings, each with its smallest schedule.
+        """
+        found = into if into is not None else Exploration()
+        state = random.getstate()
+        before = self._runs if self._clean is not None else 0
+        try:
+            clean = self.clean()
+            for task in tasks if clean is not None else ():
+                self._explore(task, clean, found)  # type: ignore[arg-type]
+                if self.left_out:
+                    break
+        finally:
+            random.setstate(state)
+            found.runs += self._runs - before
+            if self.left_out:
+                found.left_out, found.failures, found.findings = self.left_out, [], []
+        return found
+
+    def _settle(self) -> str:
+        """Make the clean runs; returns why the program is left out, or nothing."""
+        before: Clean | None = None
+        for number in range(_CLEAN_RUNS):
+            watch, outcome = self._run(Schedule(), Budget(real_s=60.0))
+            if outcome.skipped:
+                return f"skipped: {outcome.skipped}"
+            if watch.ended:
+                return f"already failing: {watch.ended}"
+            if outcome.error:
+                return f"{'not repeatable' if number else 'already failing'}: {outcome.error}"
+            self._clean = Clean(watch)
+            if before is not None and before.agrees(self._clean):
+                return "" if self._clean.events else "it reads no clock and waits for none"
+            before = self._clean
+        return "not repeatable: without any anomaly it reads and waits differently each time"
+
+    def _drawn(self, kind: Kind, clean: Clean) -> list[Spot]:
+        """Draw the places for a kind, each at most once, in the order of the run."""
+        pool = clean.pool(kind)
+        if self._places is None or self._places >= len(pool):
+            return list(pool)
+        chance = self._draw(kind.name)
+        keys = [chance.random() for _ in pool]
+        drawn = sorted(range(len(pool)), key=keys.__getitem__)[: self._places]
+        return [pool[number] for number in sorted(drawn)]
+
+    def _run(self, schedule: Schedule, budget: Budget, *, sided: bool = False) -> tuple[Watch, Outcome]:
+        random.seed(0)
+        watch = Watch(schedule, budget, sided=sided)
+        self._runs += 1
+        outcome = self._trial(watch)
+        return watch, outcome
+
+    def _explore(self, task: Task, clean: Clean, into: Exploration) -> None:
+        """Make one run, and look into what it shows."""
+        if task.sided:
+            watch, _ = self._run(task.schedule, clean.budget, sided=True)
+            for place in watch.crossings:
+                self._note_crossing(place, task.schedule, clean, into)
+            return
+        watch, outcome = self._struck(task.schedule, clean)
+        if outcome.error and not watch.ended:
+            self._note_failure(outcome, task.schedule, clean, into)
+            return
+        finding = _finding(watch, clean)
+        if finding is not None and not any(finding[:2] == (one.kind, one.where) for one in into.findings):
+            self._note_finding(finding[:2], task.schedule, clean, into)
+
+    def _struck(self, schedule: Schedule, clean: Clean) -> tuple[Watch, Outcome]:
+        """Make a run, unless the same has been made already."""
+        known = self._outcomes.get(schedule)
+        if known is None:
+            known = self._outcomes[schedule] = self._run(schedule, clean.budget)
+        return known
+
+    def _note_failure(self, outcome: Outcome, schedule: Schedule, clean: Clean, into: Exploration) -> None:
+        if any((outcome.kind, outcome.where) == (one.kind, one.where) for one in into.failures):
+            return
+        _, again = self._run(Schedule(), Budget(real_s=60.0))
+        if again.error:
+            self.left_out = f"not repeatable: after a struck run it fails without any anomaly: {again.error}"
+            return
+
+        def breaks(smaller: Schedule) -> bool:
+            watch, result = self._struck(smaller, clean)
+            return watch.ended is None and (result.kind, result.where) == (outcome.kind, outcome.where)
+
+        smallest = shrink(schedule, breaks, clean.pool_of, _SHRINKING)
+        watch, result = self._struck(smallest, clean)
+        found = _found(f"{_ADDRESS.sub('0x...', result.error)}", smallest, (result.kind, result.where), clean)
+        into.failures = _merged([*into.failures, found])
+
+    def _note_finding(self, key: tuple[str, str], schedule: Schedule, clean: Clean, into: Exploration) -> None:
+        def shows(smaller: Schedule) -> tuple[str, str, str] | None:
+            watch, result = self._struck(smaller, clean)
+            seen = _finding(watch, clean) if watch.ended or not result.error else None
+            return seen if seen is not None and seen[:2] == key else None
+
+        smallest = shrink(schedule, lambda smaller: shows(smaller) is not None, clean.pool_of, _SHRINKING_FINDINGS)
+        seen = shows(smallest)
+        if seen is not None:
+            into.findings = _merged([*into.findings, _found(seen[2], smallest, key, clean)])
+
+    def _note_crossing(self, place: Place, schedule: Schedule, clean: Clean, into: Exploration) -> None:
+        key = ("crossed", f"{place}: {place.text}")
+        if self._acknowledged.covers(place) or any(key == (one.kind, one.where) for one in into.findings):
+            return
+        seen: dict[Schedule, tuple[Place, Place]] = {}
+
+        def crosses(smaller: Schedule) -> bool:
+            watch, _ = self._run(smaller, clean.budget, sided=True)
+            if place in watch.crossings:
+                seen[smaller] = watch.crossings[place]
+            return place in watch.crossings
+
+        if crosses(schedule):
+            smallest = shrink(schedule, crosses, clean.pool_of, _SHRINKING_FINDINGS)
+            one, other = seen[smallest]
+            what = f"a reading by {one}: {one.text} meets one by {other}: {other.text} from the other side of a step"
+            into.findings = _merged([*into.findings, _found(what, smallest, key, clean)])
+
+
+def _found(what: str, schedule: Schedule, key: tuple[str, str], clean: Clean) -> Found:
+    spots = [strike.spot for strike in schedule.strikes if strike.spot is not None]
+    place = clean.places.get(spots[-1]) if spots else None
+    order = clean.order.get(spots[-1], len(clean.spots)) if spots else 0
+    return Found(what, str(schedule), f"{place}: {place.text}" if place is not None else "", key[1], key[0], order)
+
+
+def _finding(watch: Watch, clean: Clean) -> tuple[str, str, str] | None:
+    """Return what a run that passed did out of proportion to the clean one: its kind, its line, and a sentence."""
+    if watch.ended is not None:
+        return "never ended", str(watch.ended_at or ""), f"{watch.ended} (clean: {len(clean.events):,})"
+    longest_ns, total_ns = _waits(watch)
+    if 2 * longest_ns > 3 * clean.longest_ns and longest_ns - clean.longest_ns > NS_PER_MS:
+        place = next(place for _, _, place, _, asked_ns in watch.events if asked_ns == longest_ns)
+        told = f"waits {seconds_text(longest_ns)} at {place}: {place.text} (clean, at most: {_s(clean.longest_ns)})"
+        return "long wait", str(place), told
+    if 20 * abs(total_ns - clean.total_ns) > clean.total_ns and abs(total_ns - clean.total_ns) > NS_PER_MS:
+        return "waits", "", f"waits {_s(total_ns)} altogether (clean: {_s(clean.total_ns)})"
+    if 2 * _reads(watch) > 3 * clean.reads:
+        now = Counter(str(place) for key, _, place, _, _ in watch.events if key[0] == "reading")
+        then = Counter(str(event.place) for event in clean.events if event.clock)
+        most = max(now, key=lambda line: (now[line] - then[line], line))
+        told = f"reads a clock {_reads(watch):,} times (clean: {clean.reads:,}), most of them at {most}"
+        return "reads", most, told
+    return None
+
+
+def _s(nanoseconds: int) -> str:
+    return seconds_text(nanoseconds) if nanoseconds else "0 s"
+
+
+def _waits(watch: Watch) -> tuple[int, int]:
+    """Return the longest wait of a run, and the sum of all, in nanoseconds."""
+    asked = [asked_ns for key, _, _, _, asked_ns in watch.events if key[0] == "wait" and asked_ns is not None]
+    return max(asked, default=0), sum(asked)
+
+
+def _reads(watch: Watch) -> int:
+    return sum(key[0] == "reading" for key, _, _, _, _ in watch.events)

@@ -1,0 +1,173 @@
+"""Watches one run of a program: knows each reading and each wait, strikes before the ones that were chosen, and ends
+a run that would go on for ever."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from _thread import get_ident
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_hvclock.explore.kinds import needs_service
+from pytest_hvclock.explore.schedules import Schedule, Spot, Strike, thread_name
+from pytest_hvclock.model.guest import Guest
+from pytest_hvclock.running import Running
+from pytest_hvclock.running.recorder import is_the_programs, kit, place_of
+from pytest_hvclock.timeline import Place
+from pytest_hvclock.units import NS_PER_S
+
+_getframe = sys._getframe
+_real_seconds = time.perf_counter
+_LOOK_EVERY = 256
+
+
+class Ended(BaseException):
+    """A run has used up what it was allowed, and is ended; not an ``Exception``, which a retry would swallow."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a run may use before it counts as one that never ends."""
+
+    events: int = 100_000
+    """Readings and waits."""
+    guest_ns: int = 3_660 * 86_400 * NS_PER_S
+    """Time on the guest's monotonic clock, in nanoseconds."""
+    real_s: float = 30.0
+    """Real time, in seconds."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One reading or wait of a run."""
+
+    spot: Spot
+    place: Place
+    clock: str = ""
+    """The clock of a reading."""
+    asked_ns: int | None = None
+    """How long a wait was to be at most, in nanoseconds of guest time; None without a timeout."""
+
+
+class Watch:
+    """One run under watch: a ``Watcher`` of whatever runs the program, and afterwards the record of it."""
+
+    def __init__(self, schedule: Schedule = Schedule(), budget: Budget = Budget(), *, sided: bool = False) -> None:  # noqa: B008  (both are frozen)
+        """Watch a run that ``schedule`` is to strike; with ``sided``, readings remember their side of a step."""
+        self.schedule = schedule
+        self.budget = budget
+        self.sided = sided
+        self.events: list[tuple[tuple[str, str, str], int, Place, str, int | None]] = []
+        """Line, occurrence, place, clock and nanoseconds asked for, of each reading and wait so far."""
+        self.ended: str | None = None
+        """Why the run was ended, if it was."""
+        self.ended_at: Place | None = None
+        self.struck = 0
+        """How many strikes have happened."""
+        self.crossings: dict[Place, tuple[Place, Place]] = {}
+        """The lines at which readings from two sides of a step met, with the lines of both readings."""
+        self._pending: dict[tuple[str, str, str], list[Strike]] = {}
+        for strike in schedule.strikes:
+            if strike.spot is not None:
+                key = (strike.spot.what, strike.spot.text, strike.spot.thread)
+                self._pending.setdefault(key, []).append(strike)
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._sites: dict[Any, tuple[tuple[str, str, str], Place]] = {}
+        self._guest: Guest | None = None
+        self._running: Running | None = None
+        self._from_ns = 0
+        self._until_s = 0.0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the guest of this run is to be: without the service, unless an anomaly shows by it alone."""
+        return {"sync_after_resume": 0} if needs_service(self.schedule) else {"timesync": "off"}
+
+    @property
+    def side(self) -> int:
+        """On which side of which set of the wall clock the run is."""
+        return len(self._guest.clock_sets) if self._guest is not None else 0
+
+    def begin(self, running: Running) -> None:
+        """Begin with a guest that was just entered, and let happen what strikes at the start."""
+        self._guest = running.guest
+        self._from_ns = running.guest.monotonic_ns
+        self._until_s = _real_seconds() + self.budget.real_s
+        for strike in self.schedule.strikes:
+            if strike.spot is None:
+                self._strike(strike)
+        self._running = running
+        running.watch(self)
+
+    def end(self) -> None:
+        """The run is over: nothing is to be watched any more."""
+        if self._running is not None:
+            self._running.watch(None)
+            self._running = self._guest = None
+
+    def read(self, clock: str) -> None:
+        """Note a reading, just before it."""
+        self._event("reading", clock, None)
+
+    def wait(self, asked_ns: int | None) -> None:
+        """Note a wait, just before it."""
+        self._event("wait", "", asked_ns)
+
+    def record(self) -> list[Event]:
+        """Return the readings and waits of the run, in order."""
+        return [
+            Event(Spot(key[0], key[1], occurrence, key[2]), place, clock, asked_ns)
+            for key, occurrence, place, clock, asked_ns in self.events
+        ]
+
+    def _event(self, what: str, clock: str, asked_ns: int | None) -> None:
+        frame: Any = _getframe(2)
+        modules = kit()
+        while id(frame.f_globals) in modules and frame.f_back is not None:
+            frame = frame.f_back
+        code = frame.f_code
+        if not is_the_programs(code):
+            return
+        site = (code, frame.f_lasti, what, get_ident())
+        known = self._sites.get(site)
+        if known is None:
+            place = place_of((code, frame.f_lasti))
+            thread = getattr(threading._active.get(site[3]), "name", "?")  # type: ignore[attr-defined]
+            text = place.text or f"{place.file} in {place.function}"
+            known = self._sites[site] = ((what, text, thread_name(thread)), place)
+        key, place = known
+        self._counts[key] += 1
+        occurrence = self._counts[key]
+        self.events.append((key, occurrence, place, clock, asked_ns))
+        if key in self._pending:
+            for strike in self._pending[key]:
+                if strike.spot is not None and strike.spot.occurrence == occurrence:
+                    self._strike(strike)
+        self._limit(place)
+
+    def _strike(self, strike: Strike) -> None:
+        assert self._guest is not None  # noqa: S101  (begin has been called)
+        self.struck += 1
+        strike.anomaly.strike(self._guest)
+
+    def _limit(self, place: Place) -> None:
+        """End a run that has used up its budget, and again whenever it goes on regardless.
+
+        Raises:
+            Ended: then.
+        """
+        many = len(self.events)
+        if self.ended is None and self._guest is not None:
+            if many > self.budget.events:
+                self.ended = f"it was ended after {many:,} readings and waits"
+            elif self._guest.state.value != "off" and self._guest.monotonic_ns - self._from_ns > self.budget.guest_ns:
+                days = self.budget.guest_ns // (86_400 * NS_PER_S)
+                self.ended = f"it was ended after {days:,} days of the guest's time"
+            elif many % _LOOK_EVERY == 0 and _real_seconds() > self._until_s:
+                self.ended = f"it was ended after {self.budget.real_s:g} s of real time"
+        if self.ended is not None:
+            self.ended_at = self.ended_at or place
+            raise Ended(self.ended)
