@@ -79,7 +79,9 @@ def spelled(anomaly: Anomaly) -> str:
     values = []
     for field in given:
         value = getattr(anomaly, field.name)
-        text = spelled(value) if isinstance(value, Anomaly) else _quoted(value) if isinstance(value, str) else repr(value)
+        text = (
+            spelled(value) if isinstance(value, Anomaly) else _quoted(value) if isinstance(value, str) else repr(value)
+        )
         values.append(text if leading and len(given) == 1 else f"{field.name}={text}")
     return f"{type(anomaly).__name__}({', '.join(values)})"
 

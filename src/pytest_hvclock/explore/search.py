@@ -275,8 +275,8 @@ class Explorer:
             return watch.ended is None and (result.kind, result.where) == (outcome.kind, outcome.where)
 
         smallest = shrink(schedule, breaks, clean.pool_of, _SHRINKING)
-        watch, result = self._struck(smallest, clean)
-        found = _found(f"{_ADDRESS.sub('0x...', result.error)}", smallest, (result.kind, result.where), clean)
+        _, result = self._struck(smallest, clean)
+        found = _found(_ADDRESS.sub("0x...", result.error), smallest, (result.kind, result.where), clean)
         into.failures = _merged([*into.failures, found])
 
     def _note_finding(self, key: tuple[str, str], schedule: Schedule, clean: Clean, into: Exploration) -> None:

@@ -1,5 +1,4 @@
-"""Watches one run of a program: knows each reading and each wait, strikes before the ones that were chosen, and ends
-a run that would go on for ever."""
+"""Watches one run of a program: strikes where it was told to, and lets no run go on for ever."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, sc
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
 
-PHASES, TELLER = "hvclock-phases", "hvclock-teller"
+PHASES, TELLER, EXPLORING = "hvclock-phases", "hvclock-teller", "hvclock-exploring"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKER_LINES:
         config.addinivalue_line("markers", line)
     config.stash[SETTINGS] = read_settings(config)
+    option = config.option
+    if option.hvclock_explore or option.hvclock_replay is not None or config.getini("hvclock_explore"):
+        from pytest_hvclock.plugin.exploring import use_exploring
+
+        use_exploring(config, EXPLORING)
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
@@ -89,7 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the guest first wherever it is wanted, whether by argument, marker or option."""
-    everywhere = config.stash[SETTINGS].scenario is not None
+    everywhere = config.stash[SETTINGS].scenario is not None or config.pluginmanager.has_plugin(EXPLORING)
     used = chosen = False
     for item in items:
         names = getattr(item, "fixturenames", None)

@@ -31,4 +31,10 @@ def command(item: pytest.Item, start_ns: int, *more: str) -> str:
     settings = replace(config.stash[SETTINGS], start=iso(start_ns))
     _, colons, name = item.nodeid.partition("::")  # of a file outside the root, the node ID has not the path
     test = os.path.relpath(item.path, config.invocation_params.dir) + colons + name
-    return shlex.join(["pytest", *given, test, *settings.options(), *more])
+    return " ".join(map(_quoted, ["pytest", *given, test, *settings.options(), *more]))
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell; of an option with a value, the value alone."""
+    name, equals, value = word.partition("=")
+    return f"{name}={shlex.quote(value)}" if equals and name.startswith("--") else shlex.quote(word)

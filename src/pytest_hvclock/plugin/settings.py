@@ -20,6 +20,7 @@ class Settings:
     pace: str = STEPPED
     start: str | None = None
     strike_at: int = 2
+    replay: str | None = None
 
     def header(self) -> str:
         """Write what differs from the defaults as options to paste, or nothing."""
@@ -38,6 +39,8 @@ class Settings:
             given += ["-o", f"hvclock_start={self.start}"]
         if self.strike_at != Settings.strike_at:
             given += ["-o", f"hvclock_strike_at={self.strike_at}"]
+        if self.replay is not None:
+            given.append(f"--hvclock-replay={self.replay}")
         return given
 
 
@@ -75,6 +78,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=False,
         help="Print every scenario with its numbers and its source, and exit.",
     )
+    _add_exploring(parser, group)
     parser.addini("hvclock", "The scenario that every test runs under; see --hvclock.", type="string")
     parser.addini(
         "hvclock_backend", "What puts the guest's clocks under the tests; see --hvclock-backend.", type="string"
@@ -88,6 +92,55 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(
         "hvclock_strike_at",
         "Before which reading of a clock a test without a scenario of its own is struck (default: 2, the second).",
+        type="string",
+    )
+
+
+def _add_exploring(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Declare what has to do with exploring."""
+    group.addoption(
+        "--hvclock-explore",
+        dest="hvclock_explore",
+        action="store_true",
+        default=False,
+        help="Run every selected test again and again, each time with one anomaly exactly before one of the readings "
+        "of a clock that it makes; show the smallest that breaks it, and the command that repeats it.",
+    )
+    group.addoption(
+        "--hvclock-places",
+        dest="hvclock_places",
+        metavar="N|all",
+        help="Before how many readings each kind of anomaly strikes (default: 5, drawn by the seed).",
+    )
+    group.addoption(
+        "--hvclock-seed", dest="hvclock_seed", metavar="N", help="What the places are drawn by (default: a new one)."
+    )
+    group.addoption(
+        "--hvclock-replay",
+        dest="hvclock_replay",
+        metavar="SCHEDULE",
+        help="Let the selected tests be struck by this schedule, as the explorer has printed it.",
+    )
+    group.addoption(
+        "--hvclock-strict",
+        dest="hvclock_strict",
+        action="store_true",
+        default=False,
+        help="Let the run fail for the explorer's findings as well, not for its failures alone.",
+    )
+    parser.addini("hvclock_explore", "Explore every test; see --hvclock-explore.", type="bool", default=False)
+    parser.addini("hvclock_places", "Before how many readings each kind strikes; see --hvclock-places.", type="string")
+    parser.addini("hvclock_seed", "What the places are drawn by; see --hvclock-seed.", type="string")
+    parser.addini("hvclock_strict", "Fail for findings as well; see --hvclock-strict.", type="bool", default=False)
+    parser.addini(
+        "hvclock_acknowledged",
+        "Crossings of a step that are meant, a line each: file or module: text of the line: reason.",
+        type="linelist",
+    )
+    parser.addini(
+        "hvclock_regressions",
+        "The file of strikes that broke a test once, which are tried first, and to which new ones are added "
+        "(default: .hvclock-regressions, if it is there).",
         type="string",
     )
 

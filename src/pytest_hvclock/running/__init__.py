@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from importlib import import_module
@@ -94,7 +94,7 @@ def _is_looked_at(module: str) -> bool:
     return module == "asyncio.selector_events" or stays_real(module)
 
 
-def _tell_all(listeners: list[Callable[[int | None], None]], asked_ns: int | None) -> None:
+def _tell_all(listeners: Sequence[Callable[[int | None], None]], asked_ns: int | None) -> None:
     for listener in listeners:
         listener(asked_ns)
 

@@ -1,0 +1,129 @@
+"""One test, run again and again: each run is of a fresh item, with fixtures of its own, by pytest's public hooks."""
+
+from __future__ import annotations
+
+import copy
+import unittest
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_hvclock.explore import Outcome, Watch, outcome_of
+from pytest_hvclock.explore.watch import Budget
+from pytest_hvclock.plugin.phases import ON_GUEST
+from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
+
+WATCH = pytest.StashKey[Watch]()
+"""The watch that a run is under, from before its guest is made."""
+
+
+class Sibling(pytest.Item):
+    """Does nothing, beside a test: what comes next, so that the test's own fixtures are torn down and no others."""
+
+    def runtest(self) -> None:
+        """Do nothing."""
+
+
+class Again:
+    """Runs one test as often as it is asked to; a ``Trial`` of the explorer."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        """Take the test as it was collected."""
+        self._item = item
+        assert item.parent is not None  # noqa: S101  (only the session has none)
+        self._sibling = Sibling.from_parent(item.parent, name=f"{item.name} is over")
+        self._unittest = issubclass(getattr(item, "cls", None) or object, unittest.TestCase)
+
+    def __call__(self, watch: Watch) -> Outcome:
+        """Run the test once, under watch."""
+        item = fresh(self._item)
+        put_under(watch, item)
+        outcome = Outcome()
+        try:
+            outcome = self._phase(item, "setup", lambda: item.ihook.pytest_runtest_setup(item=item))
+            if outcome == Outcome():
+                outcome = self._phase(item, "call", lambda: item.ihook.pytest_runtest_call(item=item))
+        finally:
+            after = self._phase(
+                item, "teardown", lambda: item.ihook.pytest_runtest_teardown(item=item, nextitem=self._sibling)
+            )
+            watch.end()
+            if hasattr(item, "funcargs"):
+                item.funcargs = None  # as pytest does, so that nothing outlives its test
+        return outcome if outcome != Outcome() else after
+
+    def close(self, nextitem: pytest.Item | None) -> None:
+        """Let what was made for several runs be torn down, unless the next test needs it."""
+        sibling = self._sibling
+        hook = sibling.ihook
+        pytest.CallInfo.from_call(lambda: hook.pytest_runtest_setup(item=sibling), "setup")
+        pytest.CallInfo.from_call(lambda: hook.pytest_runtest_teardown(item=sibling, nextitem=nextitem), "teardown")
+
+    def _phase(self, item: pytest.Item, when: Any, run: Callable[[], object]) -> Outcome:
+        reraise = (KeyboardInterrupt, pytest.exit.Exception)
+        call: pytest.CallInfo[Any] = pytest.CallInfo.from_call(run, when, reraise)
+        if self._unittest:  # keeps its failures to itself until it is asked for a report
+            item.ihook.pytest_runtest_makereport(item=item, call=call)
+        if call.excinfo is None:
+            return Outcome()
+        failure = call.excinfo.value
+        if isinstance(failure, pytest.skip.Exception | unittest.SkipTest):
+            return Outcome(skipped=str(failure))
+        return outcome_of(failure)
+
+
+def fresh(item: pytest.Item) -> pytest.Item:
+    """Return a copy of a test that has not run."""
+    kind: Any = type(item)
+    like: Any = item
+    if isinstance(item, pytest.Function):
+        clone = kind.from_parent(
+            item.parent,
+            name=item.name,
+            callspec=getattr(item, "callspec", None),
+            fixtureinfo=like._fixtureinfo,
+            originalname=item.originalname,
+        )
+    else:
+        examples = copy.copy(like.dtest)
+        examples.globs = dict(like.dtest.globs)
+        clone = kind.from_parent(item.parent, name=item.name, runner=like.runner, dtest=examples)
+        if HVCLOCK not in clone.fixturenames:
+            clone.fixturenames.insert(0, HVCLOCK)
+    clone.own_markers[:] = item.own_markers
+    clone.keywords.update({marker.name: marker for marker in item.own_markers})
+    return clone  # type: ignore[no-any-return]
+
+
+def put_under(watch: Watch, item: pytest.Item) -> None:
+    """Let a run be watched, on a guest as the watch wants it; a test that is about the service keeps it."""
+    item.stash[WATCH] = watch
+    about_the_service = (
+        bool(scenarios_of(item))
+        or item.get_closest_marker(RECOVERS) is not None
+        or any("timesync" in marker.kwargs for marker in item.iter_markers(HVCLOCK))
+    )
+    if not about_the_service:
+        item.own_markers.insert(0, pytest.mark.hvclock(**watch.settings).mark)
+
+
+def begin(item: pytest.Item) -> None:
+    """Begin to watch, now that the test's guest is there."""
+    watch = item.stash.get(WATCH, None)
+    if watch is not None:
+        watch.begin(item.stash[ON_GUEST].running)
+
+
+def why_not(item: pytest.Item) -> str:
+    """Return why a test cannot be run again and again, or nothing."""
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        return "Hypothesis runs it again and again itself"
+    if any(marker.kwargs.get("pace") == "live" for marker in item.iter_markers(HVCLOCK)):
+        return "it runs in live pace, so that each run would take real time"
+    if not (isinstance(item, pytest.Function) or hasattr(item, "dtest")):
+        return f"items of the kind {type(item).__name__} are not known"
+    return ""
+
+
+__all__ = ["Again", "Budget", "begin", "fresh", "put_under", "why_not"]

@@ -1,0 +1,71 @@
+"""What the parts of an exploration have found, put together and told at the end of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_hvclock.explore.search import Exploration, Found
+
+
+class Explored:
+    """Collects what the parts found, in whatever order they come, from whatever process."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._tests: dict[str, Exploration] = {}
+        self._commands: dict[tuple[str, str], str] = {}
+
+    def add(self, nodeid: str, told: dict[str, Any]) -> None:
+        """Take in one part."""
+        part = Exploration(told["left_out"], runs=told["runs"])
+        for grade in ("failures", "findings"):
+            for one in told[grade]:
+                self._commands[nodeid, one["schedule"] + grade] = one.pop("command")
+                getattr(part, grade).append(Found(**one))
+        self._tests.setdefault(nodeid, Exploration()).join(part)
+
+    def broken(self) -> dict[str, list[str]]:
+        """Return the schedules that break each test."""
+        return {nodeid: [one.schedule for one in test.failures] for nodeid, test in sorted(self._tests.items())}
+
+    def tell(self, terminal: pytest.TerminalReporter, *, strict: bool) -> None:
+        """Write failures, findings, what was left out, and last the commands."""
+        tests = dict(sorted(self._tests.items()))
+        if not tests:
+            return
+        explored = {nodeid: test for nodeid, test in tests.items() if not test.left_out}
+        failures = [(nodeid, one) for nodeid, test in explored.items() for one in test.failures]
+        findings = [(nodeid, one) for nodeid, test in explored.items() for one in test.findings]
+        self._count(terminal, tests, strict=strict)
+        terminal.ensure_newline()
+        terminal.section("clock exploration")
+        terminal.write_line(
+            f"{len(explored):,} explored in {sum(test.runs for test in tests.values()):,} runs, "
+            f"{len({nodeid for nodeid, _ in failures}):,} broke, "
+            f"{len({nodeid for nodeid, _ in findings}):,} with findings, {len(tests) - len(explored):,} left out"
+        )
+        for grade, found in (("FAILED", failures), ("finding", findings)):
+            for nodeid, one in found:
+                terminal.write_line(f"{grade} {nodeid}", bold=True, red=grade == "FAILED")
+                terminal.write_line(f"  {one.schedule}")
+                if one.before:
+                    terminal.write_line(f"  struck before {one.before}")
+                at = f" ({one.where})" if one.where and one.where not in one.what else ""
+                terminal.write_line(f"  {one.what}{at}")
+        for nodeid, test in tests.items():
+            if test.left_out:
+                terminal.write_line(f"left out {nodeid}: {test.left_out}")
+        for grade, found in (("failures", failures), ("findings", findings)):
+            if found:
+                terminal.write_line("to see it fail:" if grade == "failures" else "to find it again:")
+            for nodeid, one in found:
+                terminal.write_line(self._commands[nodeid, one.schedule + grade])
+
+    def _count(self, terminal: pytest.TerminalReporter, tests: dict[str, Exploration], *, strict: bool) -> None:
+        """Let the last line count tests, as those of any run."""
+        for test in tests.values():
+            broke = bool(test.failures or (strict and test.findings))
+            word = "left out" if test.left_out else "failed" if broke else "passed"
+            terminal.stats.setdefault(word, []).append(test)

@@ -1,0 +1,331 @@
+"""``--hvclock-explore`` and ``--hvclock-replay``: registered only if one of them was given.
+
+The runs of a test are cut into a fixed few parts, each an item of its own, so that xdist can send them to any worker
+and the same is found by any number of them. The parts report, and whoever writes the terminal puts them together.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_hvclock.explore import Acknowledged, Exploration, Explorer, Schedule, Watch
+from pytest_hvclock.explore.schedules import parsed
+from pytest_hvclock.explore.search import PLACES, Found, Task
+from pytest_hvclock.explore.watch import Budget
+from pytest_hvclock.plugin.again import WATCH, Again, begin, put_under, why_not
+from pytest_hvclock.plugin.command import command
+from pytest_hvclock.plugin.explored import Explored
+from pytest_hvclock.plugin.settings import SETTINGS
+from pytest_hvclock.plugin.vocabulary import HVCLOCK
+from pytest_hvclock.running.counters import real_time_ns
+from pytest_hvclock.units import NS_PER_S, instant_ns, iso
+
+PARTS = 4
+"""Into how many parts the runs of a test are cut, whatever the number of workers."""
+REGRESSIONS = ".hvclock-regressions"
+_GIVEN = "hvclock_exploring"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How this run is to explore."""
+
+    explore: bool
+    places: int | None
+    seed: int
+    replay: Schedule | None
+    strict: bool
+    acknowledged: Acknowledged
+    regressions: Path | None
+
+
+def use_exploring(config: pytest.Config, name: str) -> None:
+    """Read what is wanted, and register what does it.
+
+    Raises:
+        pytest.UsageError: one line that says which option or key is wrong, and what to write.
+    """
+    given: dict[str, Any] = getattr(config, "workerinput", {}).get(_GIVEN, {})
+    settings = config.stash[SETTINGS]
+    if settings.scenario is not None:
+        raise pytest.UsageError(
+            "--hvclock-explore and --hvclock-replay choose what strikes: leave --hvclock out, or name the scenario in "
+            "a test's marker"
+        )
+    option = config.option
+    start = settings.start or given.get("start") or iso(real_time_ns() // NS_PER_S * NS_PER_S)
+    replay = _parsed(option.hvclock_replay) if option.hvclock_replay is not None else None
+    shown = None if option.hvclock_explore or replay is None else str(replay)
+    config.stash[SETTINGS] = replace(settings, start=start, replay=shown)
+    seed = option.hvclock_seed or config.getini("hvclock_seed") or str(given.get("seed", ""))
+    if seed and not seed.isdigit():
+        raise pytest.UsageError(f"--hvclock-seed: {seed!r} is no seed: write a whole number")
+    places = option.hvclock_places or config.getini("hvclock_places") or str(PLACES)
+    if places != "all" and not (places.isdigit() and int(places) > 0):
+        raise pytest.UsageError(f"--hvclock-places: {places!r} is no number of places: write 1, 2, 3, ... or all")
+    try:
+        acknowledged = Acknowledged(config.getini("hvclock_acknowledged"))
+    except ValueError as wrong:
+        raise pytest.UsageError(f"hvclock_acknowledged: {wrong}") from None
+    file = config.rootpath / (config.getini("hvclock_regressions") or REGRESSIONS)
+    wanted = Wanted(
+        explore=option.hvclock_explore or (replay is None and config.getini("hvclock_explore")),
+        places=None if places == "all" else int(places),
+        seed=int(seed) if seed else random.SystemRandom().randrange(2**32),
+        replay=replay,
+        strict=option.hvclock_strict or config.getini("hvclock_strict"),
+        acknowledged=acknowledged,
+        regressions=file if config.getini("hvclock_regressions") or file.exists() else None,
+    )
+    config.pluginmanager.register(Exploring(config, wanted), name)
+
+
+def _parsed(text: str) -> Schedule:
+    try:
+        return parsed(text)
+    except ValueError as wrong:
+        raise pytest.UsageError(f"--hvclock-replay: {wrong}") from None
+
+
+class Part(pytest.Item):
+    """One part of the exploration of a test."""
+
+    test: pytest.Item
+    number: int
+
+    def runtest(self) -> None:
+        """Do nothing: ``Exploring`` runs a part as a whole, without the phases of a test."""
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """Say where the test is."""
+        return self.test.reportinfo()
+
+
+class Exploring:
+    """Turns tests into parts of explorations, runs them, and tells what was found."""
+
+    def __init__(self, config: pytest.Config, wanted: Wanted) -> None:
+        """Take what is wanted."""
+        self._config = config
+        self._wanted = wanted
+        self._explorers: dict[str, tuple[Explorer, Again]] = {}
+        self._explored = Explored()
+        self._known = _read_regressions(wanted.regressions) if wanted.regressions is not None else {}
+        self._told_s = 0.0
+        config.option.setupshow = False  # or each of some hundred runs would be shown
+
+    def pytest_report_header(self) -> str | None:
+        """Show what draws the places."""
+        wanted = self._wanted
+        if not wanted.explore:
+            return None
+        places = "all" if wanted.places is None else wanted.places
+        return f"hvclock: --hvclock-explore --hvclock-places={places} --hvclock-seed={wanted.seed}"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Let xdist's workers draw the same places, and begin at the same instant."""
+        start = self._config.stash[SETTINGS].start
+        node.workerinput[_GIVEN] = {"seed": self._wanted.seed, "start": start}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the parts of its exploration in a test's place."""
+        if self._config.option.collectonly or not self._wanted.explore:
+            return
+        parts = []
+        for item in items:
+            assert item.parent is not None  # noqa: S101  (only the session has none)
+            for number in range(PARTS if self._wanted.replay is None else 1):
+                part: Part = Part.from_parent(item.parent, name=f"{item.name} (part {number + 1} of {PARTS})")
+                part.test, part.number = item, number
+                part.own_markers[:] = [marker for marker in item.own_markers if marker.name == "filterwarnings"]
+                if self._config.pluginmanager.has_plugin("timeout"):
+                    part.add_marker(pytest.mark.timeout(0))  # the explorer ends a run that goes on for ever itself
+                parts.append(part)
+        items[:] = parts
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Put a test under the watch that replays a schedule."""
+        if (
+            self._wanted.replay is not None
+            and not self._wanted.explore
+            and HVCLOCK in getattr(item, "fixturenames", ())
+        ):
+            put_under(Watch(self._wanted.replay, Budget()), item)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """Begin to watch as soon as the guest is there."""
+        result = yield
+        if fixturedef.argname == HVCLOCK:
+            begin(request.node)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Fail a replay that did not strike."""
+        result = yield
+        watch = item.stash.get(WATCH, None)
+        if self._wanted.replay is not None and not self._wanted.explore and watch is not None:
+            many = len(watch.schedule.strikes)
+            if watch.struck < many:
+                pytest.fail(
+                    f"{many - watch.struck} of {many} anomalies have not struck: the test never came to "
+                    f"{watch.schedule}",
+                    pytrace=False,
+                )
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run one part."""
+        if not isinstance(item, Part):
+            return None
+        hook = item.ihook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        began, began_s = real_time_ns(), time.perf_counter()
+        found = Exploration()
+        try:
+            self._explore(item, nextitem, found)
+        except BaseException:
+            self._explored.add(item.test.nodeid, self._told(item, found))
+            raise
+        report = pytest.TestReport(
+            nodeid=item.nodeid,
+            location=item.location,
+            keywords={},
+            outcome="failed" if found.failures or (found.findings and self._wanted.strict) else "passed",
+            longrepr=None,
+            when="call",
+            duration=time.perf_counter() - began_s,
+            start=began / NS_PER_S,
+            stop=real_time_ns() / NS_PER_S,
+        )
+        if report.failed:
+            report.longrepr = "\n".join(one.what for one in [*found.failures, *found.findings])
+        report.hvclock_explored = json.dumps([item.test.nodeid, self._told(item, found)])  # type: ignore[attr-defined]
+        hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def _explore(self, part: Part, nextitem: pytest.Item | None, into: Exploration) -> None:
+        item = part.test
+        into.left_out = why_not(item)
+        if into.left_out:
+            return
+        explorer, again = self._explorer(item)
+        try:
+            if self._wanted.replay is not None:
+                tasks = [Task(self._wanted.replay), Task(self._wanted.replay, sided=True)]
+            else:
+                tasks = explorer.tasks()[part.number :: PARTS]
+                if part.number == 0:
+                    tasks = [*map(Task, self._known.get(item.nodeid, ())), *tasks]
+            explorer.explore(self._telling(part, tasks), into)
+        finally:
+            again.close(nextitem)
+
+    def _explorer(self, item: pytest.Item) -> tuple[Explorer, Again]:
+        """Return what explores a test, the same for all its parts, so that it is run clean but once."""
+        if item.nodeid not in self._explorers:
+            self._explorers.clear()
+            again = Again(item)
+            seed = f"{self._wanted.seed} {item.nodeid}"
+            explorer = Explorer(
+                again,
+                lambda kind: random.Random(f"{seed} {kind}"),  # noqa: S311  (no secret)
+                self._wanted.places,
+                self._wanted.acknowledged,
+            )
+            self._explorers[item.nodeid] = explorer, again
+        return self._explorers[item.nodeid]
+
+    def _telling(self, part: Part, tasks: list[Task]) -> Generator[Task, None, None]:
+        """Yield the runs to be made, and say now and then how far they are."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        self._told_s = time.perf_counter()
+        for number, task in enumerate(tasks):
+            if time.perf_counter() - self._told_s > 2 and terminal is not None and terminal.verbosity >= 0:
+                self._told_s = time.perf_counter()
+                terminal.write_line(f"\n{part.nodeid}: {number:,} of {len(tasks):,} anomalies")
+            yield task
+
+    def _told(self, part: Part, found: Exploration) -> dict[str, Any]:
+        """Return what was found as what goes to another process, each with the command that repeats it."""
+        start = self._config.stash[SETTINGS].start or ""
+
+        def with_command(one: Found, *more: str) -> dict[str, Any]:
+            told = asdict(one)
+            told["command"] = command(part.test, instant_ns(start), *more, f"--hvclock-replay={one.schedule}")
+            return told
+
+        return {
+            "left_out": found.left_out,
+            "runs": found.runs,
+            "failures": [with_command(one) for one in found.failures],
+            "findings": [with_command(one, "--hvclock-explore") for one in found.findings],
+        }
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Show a part as a letter, and count tests rather than parts."""
+        if not hasattr(report, "hvclock_explored"):
+            return None
+        return ("", "F", "BROKE") if report.failed else ("", ".", "EXPLORED")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in what a part has found."""
+        told = getattr(report, "hvclock_explored", None)
+        if told is not None:
+            self._explored.add(*json.loads(told))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, object, object]:
+        """Tell what was found, last of all, and keep what broke."""
+        result = yield
+        if self._wanted.explore:
+            self._explored.tell(terminalreporter, strict=self._wanted.strict)
+            if self._wanted.regressions is not None:
+                _write_regressions(self._wanted.regressions, self._known, self._explored.broken())
+        return result
+
+
+def _read_regressions(file: Path) -> dict[str, list[Schedule]]:
+    """Return the schedules that broke each test once.
+
+    Raises:
+        pytest.UsageError: for a line that is none.
+    """
+    found: dict[str, list[Schedule]] = {}
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        nodeid, tab, schedule = line.partition("\t")
+        if not tab:
+            raise pytest.UsageError(f"{file}:{number}: there is no tab between the test and the schedule")
+        try:
+            found.setdefault(nodeid, []).append(parsed(schedule))
+        except ValueError as wrong:
+            raise pytest.UsageError(f"{file}:{number}: {wrong}") from None
+    return found
+
+
+def _write_regressions(file: Path, known: dict[str, list[Schedule]], new: dict[str, list[str]]) -> None:
+    """Add what broke to the file, unless it is all there."""
+    lines = {f"{nodeid}\t{schedule}" for nodeid, schedules in known.items() for schedule in schedules}
+    more = {f"{nodeid}\t{schedule}" for nodeid, schedules in new.items() for schedule in schedules}
+    if more - lines:
+        head = "# Strikes that broke a test once: pytest --hvclock-explore tries them first.\n"
+        file.write_text(head + "".join(f"{line}\n" for line in sorted(lines | more)), encoding="utf-8")
