@@ -179,10 +179,6 @@ def test_a_strike_that_broke_is_kept_and_tried_first(pytester):
         (["--hvclock-explore", "--hvclock-seed=x"], "ERROR: --hvclock-seed: 'x' is no seed: *"),
         (["--hvclock-replay=Step"], "ERROR: --hvclock-replay: 'Step' is not a schedule *"),
         (["--hvclock-explore", "--hvclock=drift-500ppm"], "ERROR: --hvclock-explore and *leave --hvclock out*"),
-        (
-            ["--hvclock-explore", "-o", "hvclock_acknowledged=file.py: text"],
-            "ERROR: hvclock_acknowledged: 'file.py: text' does not say*",
-        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(pytester, options, message):

@@ -47,9 +47,6 @@ KINDS = (
 )
 """What is tried, in this order."""
 
-STEPS = (KINDS[0], KINDS[2])
-"""What is tried to see which readings from two sides of a step are compared."""
-
 _SIZES = ("1 s", "10 s", "1 min", "1 h", "1 d", "30 d")
 _SIMPLEST: tuple[Anomaly, ...] = (
     *(Step(f"-{size}") for size in _SIZES),

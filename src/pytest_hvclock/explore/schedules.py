@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from pytest_hvclock import anomalies
@@ -183,8 +182,3 @@ def _check(anomaly: Anomaly, text: str) -> None:
                 rate_ppb(value)
         except (TypeError, ValueError) as wrong:
             raise _wrong(text, str(wrong)) from None
-
-
-def in_order(schedules: Sequence[Schedule]) -> list[Schedule]:
-    """Return schedules sorted so that every process has them in the same order."""
-    return sorted(schedules, key=lambda schedule: (len(schedule.strikes), str(schedule)))

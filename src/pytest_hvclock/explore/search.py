@@ -8,12 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pytest_hvclock.explore.acknowledged import Acknowledged
-from pytest_hvclock.explore.kinds import KINDS, STEPS, Kind, rank
+from pytest_hvclock.explore.kinds import KINDS, Kind, rank
 from pytest_hvclock.explore.schedules import Schedule, Spot, parsed
 from pytest_hvclock.explore.shrinking import shrink
 from pytest_hvclock.explore.watch import Budget, Event, Watch
-from pytest_hvclock.timeline import Place
 from pytest_hvclock.units import NS_PER_MS, NS_PER_S, seconds_text
 
 PLACES = 5
@@ -132,14 +130,6 @@ class Clean:
         return set(self.walls)
 
 
-@dataclass(frozen=True)
-class Task:
-    """One run to be made."""
-
-    schedule: Schedule
-    sided: bool = False
-
-
 class Explorer:
     """Explores one program, in one piece or in several."""
 
@@ -148,7 +138,6 @@ class Explorer:
         trial: Trial,
         draw: Callable[[str], random.Random],
         places: int | None = PLACES,
-        acknowledged: Acknowledged | None = None,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -156,12 +145,10 @@ class Explorer:
             trial: runs the program once.
             draw: returns the source of chance for a kind of anomaly, seeded by its name.
             places: at how many places each kind strikes; None for all.
-            acknowledged: the crossings that are meant.
         """
         self._trial = trial
         self._draw = draw
         self._places = places
-        self._acknowledged = acknowledged or Acknowledged(())
         self._clean: Clean | None = None
         self._runs = 0
         self._outcomes: dict[Schedule, tuple[Watch, Outcome]] = {}
@@ -174,18 +161,13 @@ class Explorer:
             self.left_out = self._settle()
         return self._clean if not self.left_out else None
 
-    def tasks(self) -> list[Task]:
-        """Return every run that there is to be made, in an order that is the same everywhere."""
+    def schedules(self) -> list[Schedule]:
+        """Return every schedule that there is to be tried, in an order that is the same everywhere."""
         clean = self.clean()
-        if clean is None:
-            return []
-        tasks = [Task(kind.at(spot)) for kind in KINDS for spot in self._drawn(kind, clean)]
-        if clean.walls:
-            tasks += [Task(kind.at(spot), sided=True) for kind in STEPS for spot in self._drawn(kind, clean)]
-        return tasks
+        return [kind.at(spot) for kind in KINDS for spot in self._drawn(kind, clean)] if clean is not None else []
 
-    def explore(self, tasks: Iterable[Task], into: Exploration | None = None) -> Exploration:
-        """Make some of the runs; what is found so far is in ``into`` at any time.
+    def explore(self, schedules: Iterable[Schedule], into: Exploration | None = None) -> Exploration:
+        """Try some schedules; what is found so far is in ``into`` at any time.
 
         Returns:
             ``into``, or a new exploration: failures and findings, each with its smallest schedule.
@@ -195,10 +177,10 @@ class Explorer:
         before = self._runs if self._clean is not None else 0
         try:
             clean = self.clean()
-            for task in tasks if clean is not None else ():
-                self._explore(task, clean, found)  # type: ignore[arg-type]
-                if self.left_out:
+            for schedule in schedules:
+                if clean is None or self.left_out:
                     break
+                self._try(schedule, clean, found)
         finally:
             random.setstate(state)
             found.runs += self._runs - before
@@ -233,27 +215,22 @@ class Explorer:
         drawn = sorted(range(len(pool)), key=keys.__getitem__)[: self._places]
         return [pool[number] for number in sorted(drawn)]
 
-    def _run(self, schedule: Schedule, budget: Budget, *, sided: bool = False) -> tuple[Watch, Outcome]:
+    def _run(self, schedule: Schedule, budget: Budget) -> tuple[Watch, Outcome]:
         random.seed(0)
-        watch = Watch(schedule, budget, sided=sided)
+        watch = Watch(schedule, budget)
         self._runs += 1
         outcome = self._trial(watch)
         return watch, outcome
 
-    def _explore(self, task: Task, clean: Clean, into: Exploration) -> None:
+    def _try(self, schedule: Schedule, clean: Clean, into: Exploration) -> None:
         """Make one run, and look into what it shows."""
-        if task.sided:
-            watch, _ = self._run(task.schedule, clean.budget, sided=True)
-            for place in watch.crossings:
-                self._note_crossing(place, task.schedule, clean, into)
-            return
-        watch, outcome = self._struck(task.schedule, clean)
+        watch, outcome = self._struck(schedule, clean)
         if outcome.error and not watch.ended:
-            self._note_failure(outcome, task.schedule, clean, into)
+            self._note_failure(outcome, schedule, clean, into)
             return
         finding = _finding(watch, clean)
         if finding is not None and not any(finding[:2] == (one.kind, one.where) for one in into.findings):
-            self._note_finding(finding[:2], task.schedule, clean, into)
+            self._note_finding(finding[:2], schedule, clean, into)
 
     def _struck(self, schedule: Schedule, clean: Clean) -> tuple[Watch, Outcome]:
         """Make a run, unless the same has been made already."""
@@ -289,24 +266,6 @@ class Explorer:
         seen = shows(smallest)
         if seen is not None:
             into.findings = _merged([*into.findings, _found(seen[2], smallest, key, clean)])
-
-    def _note_crossing(self, place: Place, schedule: Schedule, clean: Clean, into: Exploration) -> None:
-        key = ("crossed", f"{place}: {place.text}")
-        if self._acknowledged.covers(place) or any(key == (one.kind, one.where) for one in into.findings):
-            return
-        seen: dict[Schedule, tuple[Place, Place]] = {}
-
-        def crosses(smaller: Schedule) -> bool:
-            watch, _ = self._run(smaller, clean.budget, sided=True)
-            if place in watch.crossings:
-                seen[smaller] = watch.crossings[place]
-            return place in watch.crossings
-
-        if crosses(schedule):
-            smallest = shrink(schedule, crosses, clean.pool_of, _SHRINKING_FINDINGS)
-            one, other = seen[smallest]
-            what = f"a reading by {one}: {one.text} meets one by {other}: {other.text} from the other side of a step"
-            into.findings = _merged([*into.findings, _found(what, smallest, key, clean)])
 
 
 def _found(what: str, schedule: Schedule, key: tuple[str, str], clean: Clean) -> Found:

@@ -54,11 +54,10 @@ class Event:
 class Watch:
     """One run under watch: a ``Watcher`` of whatever runs the program, and afterwards the record of it."""
 
-    def __init__(self, schedule: Schedule = Schedule(), budget: Budget = Budget(), *, sided: bool = False) -> None:  # noqa: B008  (both are frozen)
-        """Watch a run that ``schedule`` is to strike; with ``sided``, readings remember their side of a step."""
+    def __init__(self, schedule: Schedule = Schedule(), budget: Budget = Budget()) -> None:  # noqa: B008  (both are frozen)
+        """Watch a run that ``schedule`` is to strike."""
         self.schedule = schedule
         self.budget = budget
-        self.sided = sided
         self.events: list[tuple[tuple[str, str, str], int, Place, str, int | None]] = []
         """Line, occurrence, place, clock and nanoseconds asked for, of each reading and wait so far."""
         self.ended: str | None = None
@@ -66,8 +65,6 @@ class Watch:
         self.ended_at: Place | None = None
         self.struck = 0
         """How many strikes have happened."""
-        self.crossings: dict[Place, tuple[Place, Place]] = {}
-        """The lines at which readings from two sides of a step met, with the lines of both readings."""
         self._pending: dict[tuple[str, str, str], list[Strike]] = {}
         for strike in schedule.strikes:
             if strike.spot is not None:
@@ -84,11 +81,6 @@ class Watch:
     def settings(self) -> dict[str, Any]:
         """What the guest of this run is to be: without the service, unless an anomaly shows by it alone."""
         return {"sync_after_resume": 0} if needs_service(self.schedule) else {"timesync": "off"}
-
-    @property
-    def side(self) -> int:
-        """On which side of which set of the wall clock the run is."""
-        return len(self._guest.clock_sets) if self._guest is not None else 0
 
     def begin(self, running: Running) -> None:
         """Begin with a guest that was just entered, and let happen what strikes at the start."""

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from pytest_hvclock.explore import Outcome, Watch, outcome_of
-from pytest_hvclock.explore.watch import Budget
 from pytest_hvclock.plugin.phases import ON_GUEST
 from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
 
@@ -124,6 +123,3 @@ def why_not(item: pytest.Item) -> str:
     if not (isinstance(item, pytest.Function) or hasattr(item, "dtest")):
         return f"items of the kind {type(item).__name__} are not known"
     return ""
-
-
-__all__ = ["Again", "Budget", "begin", "fresh", "put_under", "why_not"]

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from pytest_hvclock.explore import Acknowledged, Exploration, Explorer, Schedule, Watch
+from pytest_hvclock.explore import Exploration, Explorer, Schedule, Watch
 from pytest_hvclock.explore.schedules import parsed
-from pytest_hvclock.explore.search import PLACES, Found, Task
+from pytest_hvclock.explore.search import PLACES, Found
 from pytest_hvclock.explore.watch import Budget
 from pytest_hvclock.plugin.again import WATCH, Again, begin, put_under, why_not
 from pytest_hvclock.plugin.command import command
@@ -43,7 +43,6 @@ class Wanted:
     seed: int
     replay: Schedule | None
     strict: bool
-    acknowledged: Acknowledged
     regressions: Path | None
 
 
@@ -71,10 +70,6 @@ def use_exploring(config: pytest.Config, name: str) -> None:
     places = option.hvclock_places or config.getini("hvclock_places") or str(PLACES)
     if places != "all" and not (places.isdigit() and int(places) > 0):
         raise pytest.UsageError(f"--hvclock-places: {places!r} is no number of places: write 1, 2, 3, ... or all")
-    try:
-        acknowledged = Acknowledged(config.getini("hvclock_acknowledged"))
-    except ValueError as wrong:
-        raise pytest.UsageError(f"hvclock_acknowledged: {wrong}") from None
     file = config.rootpath / (config.getini("hvclock_regressions") or REGRESSIONS)
     wanted = Wanted(
         explore=option.hvclock_explore or (replay is None and config.getini("hvclock_explore")),
@@ -82,7 +77,6 @@ def use_exploring(config: pytest.Config, name: str) -> None:
         seed=int(seed) if seed else random.SystemRandom().randrange(2**32),
         replay=replay,
         strict=option.hvclock_strict or config.getini("hvclock_strict"),
-        acknowledged=acknowledged,
         regressions=file if config.getini("hvclock_regressions") or file.exists() else None,
     )
     config.pluginmanager.register(Exploring(config, wanted), name)
@@ -228,12 +222,12 @@ class Exploring:
         explorer, again = self._explorer(item)
         try:
             if self._wanted.replay is not None:
-                tasks = [Task(self._wanted.replay), Task(self._wanted.replay, sided=True)]
+                schedules = [self._wanted.replay]
             else:
-                tasks = explorer.tasks()[part.number :: PARTS]
+                schedules = explorer.schedules()[part.number :: PARTS]
                 if part.number == 0:
-                    tasks = [*map(Task, self._known.get(item.nodeid, ())), *tasks]
-            explorer.explore(self._telling(part, tasks), into)
+                    schedules = [*self._known.get(item.nodeid, ()), *schedules]
+            explorer.explore(self._telling(part, schedules), into)
         finally:
             again.close(nextitem)
 
@@ -247,20 +241,19 @@ class Exploring:
                 again,
                 lambda kind: random.Random(f"{seed} {kind}"),  # noqa: S311  (no secret)
                 self._wanted.places,
-                self._wanted.acknowledged,
             )
             self._explorers[item.nodeid] = explorer, again
         return self._explorers[item.nodeid]
 
-    def _telling(self, part: Part, tasks: list[Task]) -> Generator[Task, None, None]:
+    def _telling(self, part: Part, schedules: list[Schedule]) -> Generator[Schedule, None, None]:
         """Yield the runs to be made, and say now and then how far they are."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         self._told_s = time.perf_counter()
-        for number, task in enumerate(tasks):
+        for number, schedule in enumerate(schedules):
             if time.perf_counter() - self._told_s > 2 and terminal is not None and terminal.verbosity >= 0:
                 self._told_s = time.perf_counter()
-                terminal.write_line(f"\n{part.nodeid}: {number:,} of {len(tasks):,} anomalies")
-            yield task
+                terminal.write_line(f"\n{part.nodeid}: {number:,} of {len(schedules):,} strikes")
+            yield schedule
 
     def _told(self, part: Part, found: Exploration) -> dict[str, Any]:
         """Return what was found as what goes to another process, each with the command that repeats it."""

@@ -133,11 +133,6 @@ def _add_exploring(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
     parser.addini("hvclock_seed", "What the places are drawn by; see --hvclock-seed.", type="string")
     parser.addini("hvclock_strict", "Fail for findings as well; see --hvclock-strict.", type="bool", default=False)
     parser.addini(
-        "hvclock_acknowledged",
-        "Crossings of a step that are meant, a line each: file or module: text of the line: reason.",
-        type="linelist",
-    )
-    parser.addini(
         "hvclock_regressions",
         "The file of strikes that broke a test once, which are tried first, and to which new ones are added "
         "(default: .hvclock-regressions, if it is there).",
