@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_hvclock.report.files import read_record, write_drawings
+from pytest_hvclock.report.files import read_record, write_drawings, write_page
 from pytest_hvclock.report.text import picture
 
 
@@ -17,18 +17,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser("report", help="draw the timelines of a record.json")
     report.add_argument("file", type=Path, help="what --hvclock-report wrote: DIR/record.json")
+    report.add_argument("--html", type=Path, metavar="DIR", help="write the page of the run into DIR instead")
     report.add_argument("--svg", type=Path, metavar="DIR", help="write a drawing of each test into DIR instead")
     report.add_argument("--ascii", action="store_true", help="draw without box drawing characters")
     given = parser.parse_args(arguments)
     try:
         run = read_record(given.file)
+        if given.html is not None:
+            write_page(run, given.html)
         if given.svg is not None:
             write_drawings(run.tests, given.svg)
-            return 0
     except OSError as wrong:
         return _refused(f"{wrong.filename}: {wrong.strerror}")
     except ValueError as wrong:
         return _refused(f"{given.file}: {wrong}")
+    if given.html is not None or given.svg is not None:
+        return 0
     plain = given.ascii or not _draws(sys.stdout.encoding)
     for timeline in run.tests:
         name = f"{timeline.test} {timeline.outcome}".strip()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_hvclock.report.html import pieces
 from pytest_hvclock.report.svg import svg
 from pytest_hvclock.timeline import Timeline
 
 SCHEMA = 1
 """The version of the record; a reader refuses what is newer."""
-RECORD = "record.json"
+RECORD, PAGE = "record.json", "index.html"
 Sections = Sequence[tuple[str, str]]
 """Titles and texts that somebody adds to what is shown of a test."""
 
@@ -29,12 +30,16 @@ class Run:
     sections: Mapping[str, Sections] = field(default_factory=dict)
     """What was added to a test, by its node ID."""
 
-    def as_text(self) -> str:
-        """Return the record as JSON, a line for each test, so that it can be compared line by line."""
+    def pieces(self) -> Iterator[str]:
+        """Yield the record as JSON, a line for each test, so that it can be compared line by line."""
         head = json.dumps({"schema": SCHEMA, "version": self.version})[:-1]
         sections = json.dumps({test: list(added) for test, added in sorted(self.sections.items()) if added})
-        tests = ",\n".join(json.dumps(timeline.as_json()) for timeline in self.tests)
-        return f'{head}, "sections": {sections}, "tests": [\n{tests}\n]}}\n'
+        yield f'{head}, "sections": {sections}, "tests": ['
+        separator = "\n"
+        for timeline in self.tests:
+            yield separator + json.dumps(timeline.as_json())
+            separator = ",\n"
+        yield "\n]}\n"
 
 
 def merged(version: str, tests: Iterable[Timeline], sections: Mapping[str, Sections] | None = None) -> Run:
@@ -73,7 +78,15 @@ def write_record(run: Run, directory: Path) -> Path:
     """Write the record of a run into a directory, which is made if need be; returns the file."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / RECORD
-    path.write_text(run.as_text(), encoding="utf-8", newline="\n")
+    _write(path, run.pieces())
+    return path
+
+
+def write_page(run: Run, directory: Path) -> Path:
+    """Write the page of a run into a directory, which is made if need be; returns the file."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / PAGE
+    _write(path, pieces(run.tests, run.sections))
     return path
 
 
@@ -83,7 +96,7 @@ def write_drawings(timelines: Iterable[Timeline], directory: Path) -> list[Path]
     written = []
     for timeline in timelines:
         path = directory / drawing_name(timeline)
-        path.write_text(svg(timeline), encoding="utf-8", newline="\n")
+        _write(path, [svg(timeline)])
         written.append(path)
     return written
 
@@ -93,3 +106,9 @@ def drawing_name(timeline: Timeline) -> str:
     name = timeline.test or timeline.scenario or "timeline"
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name.rpartition("/")[2]).strip("-.")[:80]
     return f"{readable or 'timeline'}-{zlib.crc32(name.encode('utf-8', 'surrogatepass')):08x}.svg"
+
+
+def _write(path: Path, texts: Iterable[str]) -> None:
+    """Write texts into a file, with the same ends of lines on every system."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(texts)
