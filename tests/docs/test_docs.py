@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import pytest_hvclock
-from pytest_hvclock import Guest, Host, anomalies, drifts
+from pytest_hvclock import Guest, Host, anomalies, claims, drifts
 from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL
 from pytest_hvclock.disciplines.base import Discipline
 from pytest_hvclock.disciplines.w32time import PROFILES
@@ -143,6 +143,26 @@ def test_the_readmes_two_commands_are_alike_and_complete() -> None:
         assert next(line for line in README.splitlines() if f"tox -e {environment}" in line) == command
 
 
+# ------------------------------------------------------------------------------------------------------- the claims
+
+
+def test_every_example_of_a_claim_runs_and_the_failure_is_the_one_shown(tmp_path: Path) -> None:
+    """The page's blocks are one program; it runs without pytest, and prints the message that the page has."""
+    page = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    script = tmp_path / "claims.py"
+    blocked = "import sys; sys.modules['pytest'] = sys.modules['_pytest'] = None\n"
+    script.write_text(blocked + "\n".join(examples), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, check=True, timeout=60
+    )
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    pytest.LineMatcher(done.stdout.splitlines()).fnmatch_lines(shown.splitlines(), consecutive=True)
+    for name in claims.__all__:
+        assert f"\n## {name}\n" in page
+        assert any(f"claims.{name}(" in example for example in examples)
+
+
 # ---------------------------------------------------------------------------------------------------- the reference
 
 
@@ -154,6 +174,8 @@ def test_the_readmes_two_commands_are_alike_and_complete() -> None:
             *declared().keys,
             *(field.name for kind in (MarkerSettings, Recovers) for field in fields(kind)),
             *GuestSettings.__annotations__,
+            *claims.__all__,
+            *claims.ClaimSettings.__annotations__,
             *(line.partition("(")[0] for line in MARKER_LINES),
             *(name for name in vars(hookspecs) if name.startswith("pytest_")),
         }

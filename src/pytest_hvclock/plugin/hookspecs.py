@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pytest_hvclock.disciplines.base import Discipline
+    from pytest_hvclock.model.guest import Guest
     from pytest_hvclock.running.backend import Backend
     from pytest_hvclock.scenarios import Scenario
 
@@ -26,3 +29,8 @@ def pytest_hvclock_disciplines() -> Mapping[str, Callable[[], Sequence[Disciplin
 @pytest.hookspec
 def pytest_hvclock_backends() -> Mapping[str, Callable[[], Backend]]:  # type: ignore[empty-body]
     """Return what makes backends, by the names under which ``--hvclock-backend`` finds them; see ``conformance``."""
+
+
+@pytest.hookspec
+def pytest_hvclock_claims(guest: Guest) -> Sequence[AbstractContextManager[object]]:  # type: ignore[empty-body]
+    """Return claims that watch the body of every test on a guest; see ``pytest_hvclock.claims``."""

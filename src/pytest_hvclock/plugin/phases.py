@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
@@ -54,6 +55,14 @@ class OnGuest:
         """Before which reading the scenario strikes by itself; None if the test's end is soon enough."""
         self._reads = 0
         self._loaded = loaded()
+
+    def claims(self) -> ExitStack:
+        """Enter the claims that the hook has for every test on a guest; what this returns leaves them."""
+        with ExitStack() as entered:
+            for claims in self.item.ihook.pytest_hvclock_claims(guest=self.guest):
+                for claim in claims:
+                    entered.enter_context(claim)
+            return entered.pop_all()
 
     def begin_body(self) -> None:
         """Count the readings, if the scenario is to strike before one of them."""
@@ -286,9 +295,10 @@ class Phases:
             return (yield)
         on_guest.running.resume()
         try:
-            on_guest.begin_body()
-            result = yield
-            on_guest.end_body()
+            with on_guest.claims():
+                on_guest.begin_body()
+                result = yield
+                on_guest.end_body()
             return result
         finally:
             self._suspend()
