@@ -91,7 +91,7 @@ def test_the_readmes_tests_pass_and_end_as_it_shows(pytester: pytest.Pytester) -
     tests = [block for block in blocks("python") if "def test_" in block]
     assert len(tests) == 2
     pytester.makepyfile(test_first=tests[0], test_readme=tests[1])
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:asyncio", "-Werror")
     result.assert_outcomes(passed=4)
     (summary,) = blocks("text")
     result.stdout.fnmatch_lines(summary.splitlines(), consecutive=True)

@@ -53,7 +53,7 @@ def test_xdist_and_randomly_together(pytester):
         """
         import time, pytest
         @pytest.mark.hvclock("azure-pause-28s", "restore-after-a-month")
-        @pytest.mark.hvclock_recovers(lambda: True, within="10 s")
+        @pytest.mark.hvclock_recovers(lambda: time.time() > 0, within="10 s")
         @pytest.mark.parametrize("number", range(5))
         def test_it(number): time.sleep(3600)
         @pytest.mark.parametrize("number", range(5))
