@@ -236,3 +236,41 @@ def test_recovery_is_judged_in_true_time(pytester):
     report = (pytester.path / "report.xml").read_text()
     assert 'name="hvclock.recovered_after" value="5"' in report
     assert report.count('name="hvclock.allowed" value="30"') == 5
+
+
+def test_the_recovery_marker_takes_either_judge_an_async_probe_and_none(pytester):
+    """``within=None`` passes where nothing recovers, fails where something does, and reports no time to recover."""
+    result = run(
+        pytester,
+        """
+        import pytest, time
+        month = pytest.mark.hvclock("restore-after-a-month")
+        @pytest.fixture
+        def healthy():
+            ends = time.time() + 60
+            async def healthy():
+                return time.time() > ends
+            return healthy
+        @pytest.fixture
+        def stale(): return lambda: time.time() < 0
+        @month
+        @pytest.mark.hvclock_recovers("healthy", within="5 s", judged_by="guest")
+        def test_async(hvclock): pass
+        @month
+        @pytest.mark.hvclock_recovers("stale", within=None, hold="10 s")
+        def test_never(hvclock): pass
+        @month
+        @pytest.mark.hvclock_recovers("healthy", within=None)
+        def test_by_itself(hvclock): pass
+        @month
+        @pytest.mark.hvclock_recovers("stale", within="5 s", judged_by="wall")
+        def test_judge(hvclock): pass
+        """,
+        "--junitxml=report.xml",
+    )
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["healthy recovered by itself 0 s after the correction at *Z: it was not to do so *"])
+    result.stdout.fnmatch_lines(['*::test_judge: unknown judged_by \'wall\': use "true" or "guest"'])
+    report = (pytester.path / "report.xml").read_text()
+    assert report.count('name="hvclock.allowed" value="5"') == 1
+    assert report.count("hvclock.recovered_after") == 1

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -315,6 +316,27 @@ def test_the_awaitable_twin_says_where_it_cannot_be_awaited(guest):
     waiting = recovers_async(guest, lambda: True, within="1 s")
     with pytest.raises(StateError, match=r"Under trio, leave trio.run\(\) and judge outside it"):
         waiting.send(None)
+
+
+@pytest.mark.parametrize("said", ["must be called from async context", "Task got bad yield: <trio>"])
+def test_a_probe_for_trio_is_told_apart_from_an_unwell_application(guest, monkeypatch, said):
+    async def probe():
+        raise RuntimeError(said)
+
+    guest.step("1 h")
+    with pytest.raises(RecoveryError, match=f"its last answer: RuntimeError: {said}"):
+        recovers(guest, probe, within="2 s")
+    monkeypatch.setitem(sys.modules, "trio", types.SimpleNamespace(lowlevel=types.SimpleNamespace(in_trio_run=bool)))
+    with pytest.raises(TypeError, match=r"such as lambda: trio.run\(probe\), and pace=\"live\" if it sleeps"):
+        recovers(guest, probe, within="2 s")
+
+
+def test_recovery_within_trio_is_refused(guest, monkeypatch):
+    guest.step("1 h")
+    inside = types.SimpleNamespace(lowlevel=types.SimpleNamespace(in_trio_run=lambda: True))
+    monkeypatch.setitem(sys.modules, "trio", inside)
+    with pytest.raises(StateError, match=r"judge after trio.run\(\) in trio"):
+        recovers(guest, lambda: True, within="1 s")
 
 
 def test_recovery_needs_no_pytest():
