@@ -24,12 +24,13 @@ from pytest_hvclock.plugin.moment import Moment
 from pytest_hvclock.plugin.settings import SETTINGS, Settings
 from pytest_hvclock.plugin.story import last_word
 from pytest_hvclock.recovery import recover
+from pytest_hvclock.report.text import picture
 from pytest_hvclock.running import Running, try_backend
 from pytest_hvclock.running.counters import REAL, real_time_ns
 from pytest_hvclock.running.unreached import READERS, loaded, used_by
 from pytest_hvclock.scenarios import scenario_named
 from pytest_hvclock.timeline import Timeline
-from pytest_hvclock.units import NS_PER_S, error_text, iso, rate_text
+from pytest_hvclock.units import NS_PER_S, iso, rate_text
 
 STRANGERS = {"freezer": "pytest-freezer", "time_machine": "time-machine"}
 """Fixtures of other libraries that fake time."""
@@ -122,16 +123,11 @@ class OnGuest:
             self.guest.strike()
             self.running.tap(None)
 
-    def section(self) -> str:
+    def section(self, timeline: Timeline) -> str:
         """Say what the guest's clock did, for a failing test's report."""
         scenario = self.moment.scenario if self.moment is not None else None
         lines = [f"scenario: {scenario.name} ({scenario.summary})"] if scenario is not None else []
-        guest = self.guest
-        if guest.struck_at_ns is not None:
-            lines.append(f"struck at {iso(guest.struck_at_ns)} true time")
-        lines += [str(entry) for entry in guest.clock_sets[-5:]]
-        now = error_text(guest.error_ns) if guest.state.value != "off" else "off"
-        lines.append(f"at the end, {iso(guest.host.true_ns)} true time, the guest is {now}")
+        lines.append(picture(timeline, ascii=not _draws()))
         lines += self.unreached().values()
         return "\n".join([*lines, self.command()])
 
@@ -345,10 +341,11 @@ class Phases:
         on_guest = item.stash.get(ON_GUEST, None)
         if on_guest is not None and call.when == "call":
             report.hvclock_unreached = on_guest.unreached()
-            if report.failed:
-                report.sections.append(("Guest clock", on_guest.section()))
             if report.failed or self._reported:
-                report.hvclock_timeline = json.dumps(on_guest.timeline(report).as_json())  # xdist carries text
+                timeline = on_guest.timeline(report)
+                report.hvclock_timeline = json.dumps(timeline.as_json())  # xdist carries text
+            if report.failed:
+                report.sections.append(("Guest clock", on_guest.section(timeline)))
         return report
 
     def _suspend(self) -> None:
@@ -371,6 +368,15 @@ def _probe(item: pytest.Item, wanted: Recovers) -> Any:
             pytrace=False,
         )
     return value
+
+
+def _draws() -> bool:
+    """Whether what pytest writes to can show lines and arrows."""
+    try:
+        "┃▼✗…".encode(getattr(sys.__stdout__, "encoding", None) or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _seconds(nanoseconds: int) -> str:
