@@ -36,13 +36,14 @@ MARKERS = (
     (
         "@pytest.mark.hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, host_error=, backend=, "
         "pace=, allow_vacuous=): run the test on a simulated Hyper-V guest, once for each scenario named (pytest "
-        "--hvclock-scenarios lists them). What is left out is taken from the next marker outwards, and then from the scenario."
+        "--hvclock-scenarios lists them). What is left out is taken from the next marker outwards, and then from the "
+        "scenario."
     ),
     (
         "@pytest.mark.hvclock_recovers(probe, *, within, hold=None, every=None, judged_by='true'): after the strike "
-        "and the correction that it brings, the probe (a fixture that returns a callable, by name, or a callable; async "
-        "too) must hold within this much true time, and go on holding as long again, or for `hold`. within=None: it "
-        "must not recover by itself. judged_by='guest': by the guest's running time."
+        "and the correction that it brings, the probe (a fixture that returns a callable, by name, or a callable; "
+        "async too) must hold within this much true time, and go on holding as long again, or for `hold`. "
+        "within=None: it must not recover by itself. judged_by='guest': by the guest's running time."
     ),
 )
 
