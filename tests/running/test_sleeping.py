@@ -2,6 +2,7 @@
 
 import queue
 import sched
+import sys
 import threading
 import time
 from fractions import Fraction
@@ -41,7 +42,24 @@ def test_a_sleep_takes_guest_time(guest, seconds, passes_ns):
     assert real() - began < 30
 
 
-@pytest.mark.parametrize("seconds", [-1, -0.5, float("nan"), float("inf"), 1e300, 10**30, "1", None, Fraction(1, 2)])
+@pytest.mark.parametrize("seconds", [Fraction(1, 2), Fraction(3, 2), Fraction(-1, 2)])
+def test_a_fraction_of_a_second_is_taken_as_this_python_takes_it(guest, seconds):
+    """Refused before 3.15, and a length like any other since."""
+    before_ns = guest.monotonic_ns
+    with guest.running():
+        if sys.version_info < (3, 15):
+            with pytest.raises(TypeError):
+                time.sleep(seconds)
+        elif seconds < 0:
+            with pytest.raises(ValueError, match="^sleep length must be non-negative$"):
+                time.sleep(seconds)
+        else:
+            time.sleep(seconds)
+            before_ns += int(seconds * NS)
+    assert guest.monotonic_ns == before_ns
+
+
+@pytest.mark.parametrize("seconds", [-1, -0.5, float("nan"), float("inf"), 1e300, 10**30, "1", None, 1j])
 def test_a_wrong_sleep_is_refused_as_always(guest, seconds):
     """What ``time.sleep`` refuses is refused on the guest with the same exception, and no time passes."""
     with pytest.raises((ValueError, OverflowError, TypeError)) as real:

@@ -512,6 +512,9 @@ def _join(thread: threading.Thread, timeout: float | None = None) -> None:
 
 def nanoseconds(seconds: float) -> int:
     """Convert a timeout as CPython does: to nanoseconds, away from zero (``_PyTime_ROUND_TIMEOUT``)."""
+    kind = type(seconds)
+    if sys.version_info >= (3, 15) and hasattr(kind, "__float__") and not hasattr(kind, "__index__"):
+        seconds = float(seconds)  # any real number will do there, such as a Fraction
     try:
         exact = seconds if isinstance(seconds, float) else operator.index(seconds)
     except TypeError:
