@@ -15,6 +15,9 @@ Hyper-V guest clock:
   --hvclock-pace=PACE   How true time moves: stepped, by waiting and by
                         hvclock.advance() alone, or live, with the real clock as
                         well (default: stepped).
+  --hvclock-report=DIR  Write what happened to each guest into this directory:
+                        index.html, which needs no network, record.json, and an
+                        SVG file for each test that failed.
   --hvclock-scenarios   Print every scenario with its numbers and its source,
                         and exit.
 """
@@ -25,6 +28,8 @@ KEYS = """\
                         --hvclock-backend.
   hvclock_pace (string):
                         How true time moves; see --hvclock-pace.
+  hvclock_report (string):
+                        The directory of the report; see --hvclock-report.
   hvclock_start (string):
                         True time at the start of every test, as ISO 8601 text
                         with an offset (default: the present second).

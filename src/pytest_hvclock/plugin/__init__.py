@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
 
 PHASES, TELLER, EXPLORING = "hvclock-phases", "hvclock-teller", "hvclock-exploring"
+REPORTER, ADDER = "hvclock-reporter", "hvclock-adder"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKER_LINES:
         config.addinivalue_line("markers", line)
     config.stash[SETTINGS] = read_settings(config)
+    directory = config.stash[SETTINGS].report
+    if directory is not None and not hasattr(config, "workerinput"):
+        from pytest_hvclock.plugin.reporter import Reporter
+
+        config.pluginmanager.register(Reporter(directory), REPORTER)
     option = config.option
     if option.hvclock_explore or option.hvclock_replay is not None or config.getini("hvclock_explore"):
         from pytest_hvclock.plugin.exploring import use_exploring
@@ -128,6 +134,10 @@ def use_phases(config: pytest.Config) -> None:
         from pytest_hvclock.plugin.phases import Phases
 
         config.pluginmanager.register(Phases(config), PHASES)
+        if config.hook.pytest_hvclock_report_sections.get_hookimpls():
+            from pytest_hvclock.plugin.reporter import Adder
+
+            config.pluginmanager.register(Adder(config), ADDER)
         use_teller(config)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
     from pytest_hvclock.running.backend import Backend
     from pytest_hvclock.scenarios import Scenario
+    from pytest_hvclock.timeline import Timeline
 
 
 @pytest.hookspec
@@ -34,3 +35,8 @@ def pytest_hvclock_backends() -> Mapping[str, Callable[[], Backend]]:  # type: i
 @pytest.hookspec
 def pytest_hvclock_claims(guest: Guest) -> Sequence[AbstractContextManager[object]]:  # type: ignore[empty-body]
     """Return claims that watch the body of every test on a guest; see ``pytest_hvclock.claims``."""
+
+
+@pytest.hookspec
+def pytest_hvclock_report_sections(timeline: Timeline) -> Sequence[tuple[str, str]]:  # type: ignore[empty-body]
+    """Return titles and texts to be shown of a test, below its failure in the terminal and in the report."""

@@ -269,7 +269,7 @@ class Phases:
         """Take the run whose tests are to be put on guests."""
         self._config = config
         self._within = False
-        self._reported = bool(config.getoption("hvclock_report", None))
+        self._reported = config.stash[SETTINGS].report is not None
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Wrapper:

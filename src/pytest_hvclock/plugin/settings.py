@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ class Settings:
     start: str | None = None
     strike_at: int = 2
     replay: str | None = None
+    report: Path | None = None
 
     def header(self) -> str:
         """Write what differs from the defaults as options to paste, or nothing."""
@@ -72,6 +74,13 @@ def add_options(parser: pytest.Parser) -> None:
         f"as well (default: {STEPPED}).",
     )
     group.addoption(
+        "--hvclock-report",
+        dest="hvclock_report",
+        metavar="DIR",
+        help="Write what happened to each guest into this directory: index.html, which needs no network, record.json, "
+        "and an SVG file for each test that failed.",
+    )
+    group.addoption(
         "--hvclock-scenarios",
         dest="hvclock_scenarios",
         action="store_true",
@@ -84,6 +93,7 @@ def add_options(parser: pytest.Parser) -> None:
         "hvclock_backend", "What puts the guest's clocks under the tests; see --hvclock-backend.", type="string"
     )
     parser.addini("hvclock_pace", "How true time moves; see --hvclock-pace.", type="string")
+    parser.addini("hvclock_report", "The directory of the report; see --hvclock-report.", type="string")
     parser.addini(
         "hvclock_start",
         "True time at the start of every test, as ISO 8601 text with an offset (default: the present second).",
@@ -167,7 +177,15 @@ def read_settings(config: pytest.Config) -> Settings:
         _checked("hvclock_start", instant_ns, start)
     if strike_at is not None and not (strike_at.isdigit() and int(strike_at) > 0):
         raise pytest.UsageError(f"hvclock_strike_at: {strike_at!r} is not the number of a reading: write 1, 2, 3, ...")
-    return Settings(scenario, backend or TIME_MACHINE, pace or STEPPED, start, int(strike_at or Settings.strike_at))
+    report = _given(config, "hvclock_report", "hvclock_report")
+    return Settings(
+        scenario,
+        backend or TIME_MACHINE,
+        pace or STEPPED,
+        start,
+        int(strike_at or Settings.strike_at),
+        report=config.invocation_params.dir / report if report is not None else None,
+    )
 
 
 def _given(config: pytest.Config, option: str, key: str) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_hvclock.report.html import pieces
-from pytest_hvclock.report.svg import svg
+from pytest_hvclock.report.svg import BEGINNING, svg
 from pytest_hvclock.timeline import Timeline
 
 SCHEMA = 1
@@ -26,7 +26,7 @@ class Run:
 
     version: str
     """Of pytest-hvclock."""
-    tests: Sequence[Timeline]
+    tests: Iterable[Timeline]
     sections: Mapping[str, Sections] = field(default_factory=dict)
     """What was added to a test, by its node ID."""
 
@@ -99,6 +99,15 @@ def write_drawings(timelines: Iterable[Timeline], directory: Path) -> list[Path]
         _write(path, [svg(timeline)])
         written.append(path)
     return written
+
+
+def forget_drawings(directory: Path) -> None:
+    """Delete the drawings that an earlier run has left in a directory, and nothing else."""
+    for path in directory.glob(f"*-{'[0-9a-f]' * 8}.svg"):
+        with path.open("rb") as file:
+            ours = file.read(len(BEGINNING)) == BEGINNING.encode()
+        if ours:
+            path.unlink()
 
 
 def drawing_name(timeline: Timeline) -> str:

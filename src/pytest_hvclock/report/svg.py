@@ -31,6 +31,8 @@ _CHARACTER = 7
 _MOMENTS, _LINES = 12, 8
 """So many moments are told in full, and so many lines of the program shown."""
 
+BEGINNING = '<svg xmlns="http://www.w3.org/2000/svg" class="hv"'
+"""How each of these drawings begins."""
 STYLE = """\
 .hv{background:#fff;color:#1d2433;font:12px/1.4 system-ui,-apple-system,"Segoe UI",sans-serif}
 .hv text{fill:#1d2433}.hv text.soft{fill:#5b6577}
@@ -79,7 +81,7 @@ class _Drawing:
         name = self.timeline.test or self.timeline.scenario or "a guest's clock"
         size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="hv" role="img" {size} aria-label="{_escaped(name)}">',
+            f'{BEGINNING} role="img" {size} aria-label="{_escaped(name)}">',
             f"<title>{_escaped(name)}</title><desc>{_escaped(self._description())}</desc>",
             f"<style>{STYLE}</style>" if style else "",
             f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
