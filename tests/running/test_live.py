@@ -231,6 +231,31 @@ def test_an_action_that_waits_takes_its_time(live):
     assert abs(ahead_ns(live) - ahead) < 50_000_000
 
 
+def test_no_thread_reads_past_an_action_that_is_at_work(live):
+    """Else its clock would go back when the action stops it."""
+    over, readings = threading.Event(), ([], [])  # one of the two runs the action, and the other reads on
+
+    def reader(mine):
+        while not over.is_set():
+            mine.append(time.monotonic_ns())
+
+    def action():
+        real[1](0.1)
+        live.pause()
+
+    threads = [threading.Thread(target=reader, args=(mine,)) for mine in readings]
+    for thread in threads:
+        thread.start()
+    live.host.at("20 ms", action)
+    while live.state.value == "running":
+        real[1](0.02)
+    over.set()
+    for thread, mine in zip(threads, readings, strict=True):
+        thread.join()
+        assert mine == sorted(mine)
+        assert mine[-1] <= live.monotonic_ns
+
+
 def test_an_action_that_needs_another_thread_gets_it(live):
     """Time stands still for an action only for a moment, so that a server on the guest can answer it."""
     ask, answer = queue.Queue(), queue.Queue()
