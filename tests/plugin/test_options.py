@@ -149,3 +149,45 @@ def test_others_add_scenarios_and_disciplines(pytester):
     )
     result = run(pytester, source)
     result.stderr.fnmatch_lines(["*there is a scenario called 'drift-500ppm' already: choose another name"])
+
+
+def test_the_time_that_peers_outside_get_is_a_setting(pytester):
+    """A thread that waits for a socket is named below a failure when its time is up; the closest setting holds."""
+    source = """
+    import pytest, socket, threading, time
+    def receive(connection, received):
+        received.append(connection.recv(1))
+    def late(connection, go):
+        go.wait()
+        threading.Event().wait(0.3)
+        connection.send(b"x")
+    @pytest.fixture(scope="session")
+    def peer():
+        ours, theirs = socket.socketpair()
+        go = threading.Event()
+        threading.Thread(target=late, args=(theirs, go)).start()
+        yield ours, go
+        go.set()
+        time.sleep(0.5)
+        ours.close(), theirs.close()
+    def test_it(hvclock, peer):
+        received = []
+        thread = threading.Thread(target=receive, args=(peer[0], received), name="receiver")
+        thread.start()
+        peer[1].set()
+        thread.join(60)
+        assert received == [b"x"]
+    """
+    result = run(pytester, source)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*not waited for any longer (hvclock_io_grace): receiver at *received.append(connection.recv(1))"]
+    )
+    result = run(pytester, source, "-o", "hvclock_io_grace=30 s")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["hvclock: -o 'hvclock_io_grace=30 s'"])
+    marked = source.replace("def test_it", '@pytest.mark.hvclock(io_grace="30 s")\n    def test_it')
+    run(pytester, marked, "-o", "hvclock_io_grace=0 s").assert_outcomes(passed=1)
+    result = run(pytester, source, "-o", "hvclock_io_grace=soon")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: hvclock_io_grace: *'soon'*"])

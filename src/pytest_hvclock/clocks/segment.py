@@ -98,12 +98,18 @@ class Segment:
         elapsed = true_ns - self.true_ns
         if elapsed == 0:
             return
+        if not self.counting:
+            self.true_ns = true_ns
+            return
+        wall_as, monotonic_as, raw_as = (
+            rate * elapsed for rate in (self.wall_rate, self.monotonic_rate, self.raw_rate)
+        )
+        # Nothing is called between these five, so no signal can strike among them and leave a clock behind.
         self.true_ns = true_ns
-        if self.counting:
-            self.wall_as += elapsed * self.wall_rate
-            self.monotonic_as += elapsed * self.monotonic_rate
-            self.raw_as += elapsed * self.raw_rate
-            self.reference_ns += elapsed
+        self.wall_as += wall_as
+        self.monotonic_as += monotonic_as
+        self.raw_as += raw_as
+        self.reference_ns += elapsed
 
     def repeat(self, times: int, period_ns: int, since: Segment, *, heard: bool) -> None:
         """Translate the segment by ``times`` periods, each of which does what happened since ``since``.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import uuid
-from _thread import RLock  # the real one, also while a guest that replaces it runs
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -115,14 +114,11 @@ class Checkpoint:
 
 
 def _at_one_instant(method: Callable[Concatenate[Guest, P], T]) -> Callable[Concatenate[Guest, P], T]:
-    """Let a method happen at one instant, also where true time moves by itself (live pace)."""
+    """Let a method happen at one instant, whatever other threads do, also where true time moves by itself."""
 
     @wraps(method)
     def whole(guest: Guest, /, *args: P.args, **settings: P.kwargs) -> T:
-        follower = guest.host._follower
-        if follower is None:
-            return method(guest, *args, **settings)
-        with follower:
+        with guest.host._at_one_instant():
             return method(guest, *args, **settings)
 
     return whole
@@ -199,7 +195,6 @@ class Guest:
         self._watcher: Callable[[], None] | None = None
         self._lived_as = self._struck_after_ns = 0
         self._agenda = Agenda(self)
-        self._settling = RLock()
         self._identity = len(host.guests)
         self._state = State.RUNNING
         self._timekeeping = self._power_on(host.clock_ns() * AS_PER_NS, in_sync=True)
@@ -591,7 +586,10 @@ class Guest:
         return self._armed
 
     def running(
-        self, backend: str = "time-machine", pace: Literal["stepped", "live"] = "stepped"
+        self,
+        backend: str = "time-machine",
+        pace: Literal["stepped", "live"] = "stepped",
+        io_grace: Duration = "20 ms",
     ) -> AbstractContextManager[None]:
         """Put the code inside the ``with`` block on this guest: it reads the guest's clocks, and waits on them.
 
@@ -599,6 +597,8 @@ class Guest:
             backend: the engine that does it.
             pace: how true time moves: ``"stepped"``, by ``advance`` and by waiting, and only so; or ``"live"``, with
                 the real monotonic clock as well.
+            io_grace: how long, in real time, code in stepped pace may wait for a peer outside the guest (a socket, a
+                pipe) before the guest's time passes all the same. Child processes are given five seconds at least.
 
         Raises:
             ConflictError: if a guest is running already, or another time-faking library is active.
@@ -606,7 +606,7 @@ class Guest:
         """
         from pytest_hvclock.running import running  # the one step up: the contract has this verb on the guest
 
-        return running(self, backend=backend, pace=pace)
+        return running(self, backend=backend, pace=pace, io_grace=io_grace)
 
     # ------------------------------------------------------------------------------------------------- inner works
 
@@ -617,11 +617,10 @@ class Guest:
 
     @_at_one_instant
     def _settle(self) -> None:
-        """Let everything happen to the guest that is due by now; threads that read at once take turns."""
-        now_ns = self.host.true_ns  # asked before, because in live pace the answer waits for other readers
-        with self._settling:
-            if self._state is State.RUNNING and self._timekeeping.clocks.true_ns < now_ns:
-                self._timekeeping.run(now_ns)
+        """Let everything happen to the guest that is due by now."""
+        now_ns = self.host.true_ns
+        if self._state is State.RUNNING and self._timekeeping.clocks.true_ns < now_ns:
+            self._timekeeping.run(now_ns)
 
     def _read(self) -> Segment:
         """Return the clocks as they are now."""
@@ -786,7 +785,14 @@ class Guest:
                 )
             self.host._advance_to(planned_ns)
             return
-        self._settle()
-        with self._settling:
-            reached_ns = self._timekeeping.run(planned_ns, deadline_ns * AS_PER_NS)
-        self.host._advance_to(reached_ns)
+        try:
+            with self.host._at_one_instant():
+                self._settle()
+                reached_ns = self._timekeeping.run(planned_ns, deadline_ns * AS_PER_NS)
+                action = self.host._reach_next(reached_ns)
+        except BaseException:
+            self._changed()  # a signal may have struck before everybody was told
+            raise
+        if action is not None:
+            self.host._run(action)
+            self.host._advance_to(reached_ns)

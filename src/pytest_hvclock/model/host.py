@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+from _thread import RLock  # the real one, also while a guest that replaces it runs
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -88,6 +89,7 @@ class Host:
         self._agenda: list[tuple[int, int, Action]] = []
         self._entered = 0
         self._follower: Follower | None = None
+        self._lock = RLock()
 
     def __repr__(self) -> str:
         """Show true time and the zone."""
@@ -223,8 +225,8 @@ class Host:
         self._follower = follower
 
     def _at_one_instant(self) -> AbstractContextManager[object]:
-        """Let no time pass inside a block by itself, and no other thread let it pass, or change a guest."""
-        return self._follower if self._follower is not None else _NOBODY
+        """Let no time pass inside a block by itself, and no other thread let it pass, or read or change a guest."""
+        return self._follower if self._follower is not None else self._lock
 
     def _next_planned_ns(self) -> int | None:
         """Return when the next planned action is due."""
@@ -269,9 +271,6 @@ class Host:
         finally:
             if self._follower is not None:
                 self._follower.let_go()
-
-
-_NOBODY = nullcontext()
 
 
 def _load(value: float | Fraction) -> Fraction:

@@ -30,6 +30,7 @@ class Marked:
     """Settings for ``Host``."""
     backend: str | None = None
     pace: str | None = None
+    io_grace: Any = None
     allow_vacuous: bool = False
     """Whether the test may prove nothing."""
 
@@ -58,6 +59,7 @@ class MarkerSettings:
     host_error: Any = None
     backend: Any = None
     pace: Any = None
+    io_grace: Any = None
     allow_vacuous: Any = None
 
 
@@ -95,8 +97,8 @@ def split(settings: dict[str, Any], scenarios: tuple[str, ...] = ()) -> Marked:
     """Sort marker settings into those of the guest, of its host, and of the run."""
     guest = dict(settings)
     host = {name: guest.pop(key) for key, name in _HOST_SETTINGS.items() if key in guest}
-    backend, pace = guest.pop("backend", None), guest.pop("pace", None)
-    return Marked(scenarios, guest, host, backend, pace, bool(guest.pop("allow_vacuous", False)))
+    run = {name: guest.pop(name, None) for name in ("backend", "pace", "io_grace")}
+    return Marked(scenarios, guest, host, **run, allow_vacuous=bool(guest.pop("allow_vacuous", False)))
 
 
 def _settings(marker: pytest.Mark) -> dict[str, Any]:

@@ -129,6 +129,7 @@ class OnGuest:
         lines = [f"scenario: {scenario.name} ({scenario.summary})"] if scenario is not None else []
         lines.append(picture(timeline, ascii=not _draws()))
         lines += self.unreached().values()
+        lines += [f"not waited for any longer (hvclock_io_grace): {what}" for what in self.running.overtaken]
         return "\n".join([*lines, self.command()])
 
     def timeline(self, report: pytest.TestReport) -> Timeline:
@@ -230,7 +231,8 @@ def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGues
     guest = host.guest(**guest_settings)
     pace = marked.pace or conditions.pace or settings.pace
     zone = marked.guest.get("zone")
-    running = Running(guest, backend, pace, zone if isinstance(zone, str) else None)
+    io_grace = next(given for given in (marked.io_grace, conditions.io_grace, settings.io_grace) if given is not None)
+    running = Running(guest, backend, pace, zone if isinstance(zone, str) else None, io_grace)
     moment = Moment(scenario, running.record()) if scenario is not None else None
     on_guest = OnGuest(item, guest, running, moment)
     on_guest.recovers = recovers(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,11 @@ class Settings:
     strike_at: int = 2
     replay: str | None = None
     report: Path | None = None
+    io_grace: str = "20 ms"
 
     def header(self) -> str:
         """Write what differs from the defaults as options to paste, or nothing."""
-        return " ".join(self.options())
+        return shlex.join(self.options())
 
     def options(self) -> list[str]:
         """Return what differs from the defaults as the words of a command."""
@@ -43,6 +45,8 @@ class Settings:
             given += ["-o", f"hvclock_strike_at={self.strike_at}"]
         if self.replay is not None:
             given.append(f"--hvclock-replay={self.replay}")
+        if self.io_grace != Settings.io_grace:
+            given += ["-o", f"hvclock_io_grace={self.io_grace}"]
         return given
 
 
@@ -102,6 +106,12 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(
         "hvclock_strike_at",
         "Before which reading of a clock a test without a scenario of its own is struck (default: 2, the second).",
+        type="string",
+    )
+    parser.addini(
+        "hvclock_io_grace",
+        "How long, in real time, a test in stepped pace may wait for a peer outside its guest before the guest's time "
+        f"passes all the same (default: {Settings.io_grace}).",
         type="string",
     )
 
@@ -178,6 +188,11 @@ def read_settings(config: pytest.Config) -> Settings:
     if strike_at is not None and not (strike_at.isdigit() and int(strike_at) > 0):
         raise pytest.UsageError(f"hvclock_strike_at: {strike_at!r} is not the number of a reading: write 1, 2, 3, ...")
     report = _given(config, "hvclock_report", "hvclock_report")
+    io_grace = config.getini("hvclock_io_grace") or None
+    if io_grace is not None:
+        from pytest_hvclock.units import positive_ns
+
+        _checked("hvclock_io_grace", lambda value: positive_ns(value, "hvclock_io_grace"), io_grace)
     return Settings(
         scenario,
         backend or TIME_MACHINE,
@@ -185,6 +200,7 @@ def read_settings(config: pytest.Config) -> Settings:
         start,
         int(strike_at or Settings.strike_at),
         report=config.invocation_params.dir / report if report is not None else None,
+        io_grace=io_grace or Settings.io_grace,
     )
 
 

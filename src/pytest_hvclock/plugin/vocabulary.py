@@ -11,7 +11,7 @@ RECOVERS = "hvclock_recovers"
 MARKER_LINES = (
     (
         "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, host_error=, backend=, pace=, "
-        "allow_vacuous=): run the test on a simulated Hyper-V guest, once for each scenario named (pytest "
+        "allow_vacuous=, io_grace=): run the test on a simulated Hyper-V guest, once for each scenario named (pytest "
         "--hvclock-scenarios lists them). "
         "What is left out is taken from the next marker outwards, and then from the scenario."
     ),

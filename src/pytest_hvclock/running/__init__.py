@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pytest_hvclock.errors import ConflictError
 from pytest_hvclock.model.guest import Guest
-from pytest_hvclock.running import conflicts
+from pytest_hvclock.running import conflicts, uvloop
 from pytest_hvclock.running.backend import Backend
 from pytest_hvclock.running.counters import Counters, stays_real
 from pytest_hvclock.running.latecomers import Latecomers
@@ -23,8 +23,10 @@ from pytest_hvclock.running.locks import LOCKS
 from pytest_hvclock.running.loops import IdleSelector, Loops, MakeSelector
 from pytest_hvclock.running.reader import Reader, SteppedReader, TappedReader
 from pytest_hvclock.running.recorder import Recorder, RecordingReader
-from pytest_hvclock.running.waits import Coordinator
+from pytest_hvclock.running.trio_runs import RUN, TrioRuns
+from pytest_hvclock.running.waits import IO_GRACE_NS, Coordinator
 from pytest_hvclock.running.watchdog import watchdog
+from pytest_hvclock.units import Duration, positive_ns
 
 
 def _imported(module: str, name: str) -> Backend:
@@ -75,9 +77,11 @@ def try_backend(name: str) -> None:
         backend.remove()
 
 
-def running(guest: Guest, backend: str = "time-machine", pace: str = "stepped") -> Running:
+def running(
+    guest: Guest, backend: str = "time-machine", pace: str = "stepped", io_grace: Duration = IO_GRACE_NS
+) -> Running:
     """Put the code inside a ``with`` block on ``guest``; see ``Guest.running``."""
-    return Running(guest, backend, pace)
+    return Running(guest, backend, pace, io_grace=io_grace)
 
 
 def active() -> Running | None:
@@ -91,7 +95,7 @@ def active_guest() -> Guest | None:
 
 
 def _is_looked_at(module: str) -> bool:
-    return module == "asyncio.selector_events" or stays_real(module)
+    return module in ("asyncio.selector_events", RUN, "uvloop") or stays_real(module)
 
 
 def _tell_all(listeners: Sequence[Callable[[int | None], None]], asked_ns: int | None) -> None:
@@ -117,7 +121,12 @@ class Running(AbstractContextManager[None]):
     """
 
     def __init__(
-        self, guest: Guest, backend: str = "time-machine", pace: str = "stepped", zone: str | None = None
+        self,
+        guest: Guest,
+        backend: str = "time-machine",
+        pace: str = "stepped",
+        zone: str | None = None,
+        io_grace: Duration = IO_GRACE_NS,
     ) -> None:
         """Prepare; nothing happens before the block is entered.
 
@@ -126,9 +135,10 @@ class Running(AbstractContextManager[None]):
             backend: the engine for the wall clock.
             pace: how true time moves, ``"stepped"`` or ``"live"``.
             zone: what to set the process's own time zone to (``TZ`` and ``tzset``); None leaves it alone.
+            io_grace: how long, in real time, peers outside the guest are given in stepped pace.
 
         Raises:
-            ValueError: for a backend or a pace that there is not.
+            ValueError: for a backend or a pace that there is not, or a negative grace.
         """
         if pace not in PACES:
             raise ValueError(f"unknown pace {pace!r}: use {' or '.join(PACES)}")
@@ -137,9 +147,13 @@ class Running(AbstractContextManager[None]):
         self._engine = backend_named(backend)
         self._live = pace == "live"
         self._zone = zone
+        self._io_grace_ns = positive_ns(io_grace, "io_grace")
+        self.overtaken: dict[str, None] = {}
+        """The waits for the world outside that the guest's time has passed over, each once, in words."""
         self._reader: SteppedReader | LiveReader | None = None
         self._coordinator: Coordinator | None = None
         self._loops: Loops | None = None
+        self._trio: TrioRuns | None = None
         self._undo = ExitStack()
         self._installed = self._tapped = False
         self._tap: Callable[[str], None] | None = None
@@ -155,7 +169,7 @@ class Running(AbstractContextManager[None]):
         if self._engine.patches:
             conflicts.refuse_active()
         self._reader = LiveReader(self.guest) if self._live else SteppedReader(self.guest)
-        self._coordinator = None if self._live else Coordinator(self.guest)
+        self._coordinator = None if self._live else Coordinator(self.guest, self._io_grace_ns, self.overtaken)
         self._tell()
         _running.append(self)
         try:
@@ -297,6 +311,12 @@ class Running(AbstractContextManager[None]):
         undo.callback(self._loops.remove)
         if "asyncio.selector_events" in sys.modules:
             self._loops.install()
+        if isinstance(waits, Coordinator):
+            undo.callback(uvloop.refuse())
+            self._trio = TrioRuns(waits)
+            undo.callback(self._trio.remove)
+            if RUN in sys.modules:
+                self._trio.install()
         latecomers = Latecomers(_is_looked_at, self._arrived)
         latecomers.install()
         undo.callback(latecomers.remove)
@@ -305,6 +325,10 @@ class Running(AbstractContextManager[None]):
         """Do to a module that was imported just now what was done to the others when the guest was entered."""
         if module.__name__ == "asyncio.selector_events" and self._loops is not None:
             self._loops.install()
+        elif module.__name__ == RUN and self._trio is not None:
+            self._trio.install()
+        elif module.__name__ == "uvloop" and self._coordinator is not None:
+            self._undo.callback(uvloop.refuse())
         elif stays_real(module.__name__):
             _counters.keep_real(module)
             if module.__name__ in conflicts.STARTS:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from _thread import LockType, allocate_lock
+from _thread import RLock, allocate_lock
 from collections import deque
+from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Any
 
 from pytest_hvclock.running.waits import Coordinator, Waiter, coordinator_of_this_thread, nanoseconds
 from pytest_hvclock.units import NS_PER_S
-
-_PyRLock: Any = threading._PyRLock  # type: ignore[attr-defined]
 
 
 class GuestLock:
@@ -24,9 +23,11 @@ class GuestLock:
 
     __slots__ = ("__weakref__", "_lock", "_waiters")
 
+    _make: Callable[[], Any] = staticmethod(allocate_lock)
+
     def __init__(self) -> None:
         """Make an unlocked lock."""
-        self._lock: LockType = allocate_lock()
+        self._lock = self._make()
         self._waiters: deque[Waiter] = deque()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002  (as the built-in)
@@ -38,7 +39,7 @@ class GuestLock:
             return True
         coordinator = coordinator_of_this_thread() if blocking else None
         if coordinator is None:
-            return self._lock.acquire(blocking, timeout)
+            return bool(self._lock.acquire(blocking, timeout))
         if timeout < 0 and timeout != -1:
             raise ValueError("timeout value must be a non-negative number")
         return self._wait(coordinator, None if timeout == -1 else nanoseconds(timeout))
@@ -46,14 +47,11 @@ class GuestLock:
     def release(self) -> None:
         """Unlock it, and let the thread that has waited longest try."""
         self._lock.release()
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if waiter.try_wake():
-                return
+        self._wake_next()
 
     def locked(self) -> bool:
         """Whether it is locked."""
-        return self._lock.locked()
+        return bool(self._lock.locked())
 
     __enter__ = acquire
 
@@ -65,7 +63,7 @@ class GuestLock:
 
     def __repr__(self) -> str:
         """Show whether it is locked, as the built-in does."""
-        return f"<{'locked' if self.locked() else 'unlocked'} {type(self).__name__} at {id(self):#x}>"
+        return f"{repr(self._lock).split()[0]} {type(self).__name__} at {id(self):#x}>"
 
     def _at_fork_reinit(self) -> None:
         """Begin anew in the child of a fork."""
@@ -76,22 +74,31 @@ class GuestLock:
         deadline_ns = None if duration_ns is None else coordinator.now_ns() + duration_ns
         while True:
             waiter = Waiter(coordinator)
-            self._waiters.append(waiter)
-            if self._lock.acquire(blocking=False):
-                self._forget(waiter)
-                return True
-            left_ns = None if deadline_ns is None else deadline_ns - coordinator.now_ns()
             try:
+                self._waiters.append(waiter)
+                if self._lock.acquire(blocking=False):
+                    return True
+                left_ns = None if deadline_ns is None else deadline_ns - coordinator.now_ns()
                 notified = coordinator.wait(waiter, left_ns)
+                if self._lock.acquire(blocking=False):
+                    return True
+            except BaseException:
+                if waiter.notified:
+                    self._wake_next()  # it was this thread's turn, and it does not take it
+                raise
             finally:
                 self._forget(waiter)
-            if self._lock.acquire(blocking=False):
-                return True
             if coordinator.closed:
                 left_s = -1.0 if deadline_ns is None else max(deadline_ns - coordinator.now_ns(), 0) / NS_PER_S
-                return self._lock.acquire(timeout=left_s)
+                return bool(self._lock.acquire(timeout=left_s))
             if not notified and deadline_ns is not None and coordinator.now_ns() >= deadline_ns:
                 return False
+
+    def _wake_next(self) -> None:
+        """Let the thread that has waited longest try."""
+        while self._waiters:
+            if self._waiters.popleft().try_wake():
+                return
 
     def _forget(self, waiter: Waiter) -> None:
         """Take a waiter that waits no more out of the queue."""
@@ -101,13 +108,30 @@ class GuestLock:
             return
 
 
-class GuestRLock(_PyRLock):  # type: ignore[misc]  # CPython's own in Python, on a lock of ours
+class GuestRLock(GuestLock):
     """Stands in for ``threading.RLock``."""
 
-    def __init__(self) -> None:
-        """Make an unlocked lock."""
-        super().__init__()
-        self._block = GuestLock()
+    __slots__ = ()
+    _make = RLock
+
+    def _is_owned(self) -> bool:
+        """Whether the calling thread has locked it; this and the rest is what the standard library asks for."""
+        return bool(self._lock._is_owned())
+
+    def _recursion_count(self) -> int:
+        """Return how often the calling thread has locked it."""
+        return int(self._lock._recursion_count())
+
+    def _release_save(self) -> tuple[int, int]:
+        """Unlock it altogether; returns what ``_acquire_restore`` needs."""
+        state: tuple[int, int] = self._lock._release_save()
+        self._wake_next()
+        return state
+
+    def _acquire_restore(self, state: tuple[int, int]) -> None:
+        """Lock it as often as it was."""
+        for _ in range(state[0]):
+            self.acquire()
 
 
 LOCKS: tuple[tuple[ModuleType, str, Any], ...] = (

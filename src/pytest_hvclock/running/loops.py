@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from _thread import get_ident
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_hvclock.running.waits import Coordinator, Waiter, nanoseconds, real_monotonic_ns
@@ -18,9 +18,6 @@ from pytest_hvclock.units import NS_PER_S
 if TYPE_CHECKING:
     from asyncio import BaseEventLoop
     from selectors import SelectorKey
-
-IO_GRACE_S = 0.02
-"""How long, in real seconds, sockets and pipes are given before an idle loop lets time pass; again after each event."""
 
 Method = Callable[..., Any]
 MakeSelector = Callable[[Any, Any], "GuestSelector"]
@@ -139,6 +136,70 @@ def _waking(real: Method) -> Method:
     return write_to_self
 
 
+class Idle:
+    """What an event loop does where it has nothing to do: it lets the guest's time pass until there is something."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        """Wait on ``coordinator``."""
+        self._coordinator = coordinator
+        self._waiter: Waiter | None = None
+        self._fresh: object = None
+
+    def wake(self) -> None:
+        """Let the loop run: another thread has given it something to do."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.woken:
+            waiter.try_wake()
+
+    def wait(
+        self,
+        poll: Callable[[float], Any],
+        timeout: float | None,
+        outside: Mapping[int, str],
+        nudge: Callable[[], None],
+        *,
+        child: bool = False,
+    ) -> Any:
+        """Return the events that ``poll`` finds; if there are none, let guest time pass until there are some.
+
+        Args:
+            poll: waits so many real seconds for events, and returns them.
+            timeout: for how many seconds of the guest's, or None for as long as it takes.
+            outside: what somebody outside the loop may make ready, by its file descriptor, in words. It is given real
+                time, once, and again after each event.
+            nudge: ends ``poll`` from another thread.
+            child: whether a child process may be what is waited for.
+        """
+        coordinator = self._coordinator
+        waiter = self._waiter = Waiter(coordinator)
+        try:
+            events = poll(0)
+            if events or (timeout is not None and timeout <= 0):
+                self._fresh = None if events else self._fresh
+                return events
+            if outside and self._fresh != tuple(outside):
+                grace_s = coordinator.grace_s(child=child)
+                events = poll(grace_s if timeout is None else min(grace_s, timeout))
+                if events:
+                    return events
+                self._fresh = tuple(outside)
+
+            def look(seconds: float) -> bool:
+                nonlocal events
+                events = poll(seconds)
+                return bool(events) or waiter.woken
+
+            if outside:
+                waiter.look, waiter.nudge = look, nudge
+            woken = coordinator.wait(waiter, None if timeout is None else max(nanoseconds(timeout), 1))
+            if not woken and not events:
+                for what in outside.values():
+                    coordinator.overtake(what)
+            return events or poll(0)
+        finally:
+            self._waiter = None
+
+
 class GuestSelector:
     """What a loop waits by on the guest, in place of its own selector."""
 
@@ -151,12 +212,15 @@ class GuestSelector:
         """Be the real selector in everything else."""
         return getattr(self.real, name)
 
-    def _outside(self) -> tuple[int, ...]:
-        """Return the file descriptors that somebody outside the loop may make ready."""
+    def _outside(self) -> dict[int, Any]:
+        """Return what is called when somebody outside the loop makes a file descriptor ready, or sends a signal."""
         own = getattr(self._loop, "_ssock", None)
         own_fd = own.fileno() if own is not None else -1
         keys = self.real.get_map() if hasattr(self.real, "get_map") else None
-        return tuple(sorted(fd for fd in keys if fd != own_fd)) if keys else ()
+        handles = {key.fd: key.data[0] or key.data[1] for key in (keys or {}).values() if key.fd != own_fd}
+        for number, handle in getattr(self._loop, "_signal_handlers", {}).items():
+            handles[-number] = handle
+        return {fd: getattr(handle, "_callback", None) for fd, handle in handles.items()}
 
 
 class IdleSelector(GuestSelector):
@@ -166,45 +230,34 @@ class IdleSelector(GuestSelector):
         """Stand before ``real``."""
         super().__init__(real, loop)
         self._coordinator = coordinator
-        self._waiter: Waiter | None = None
-        self._fresh: object = None
-
-    def wake(self) -> None:
-        """Let the loop run: another thread has given it something to do."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.woken:
-            waiter.try_wake()
+        self._idle = Idle(coordinator)
+        self.wake = self._idle.wake
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """Return what is ready; if nothing is, let the guest's time pass until something is, or for ``timeout``."""
-        real = self.real
         if get_ident() not in self._coordinator.threads:
-            return list(real.select(timeout))
-        waiter = self._waiter = Waiter(self._coordinator)
-        try:
-            events = real.select(0)
-            if events or (timeout is not None and timeout <= 0):
-                self._fresh = None if events else self._fresh
-                return list(events)
-            outside = self._outside()
-            if outside and self._fresh != outside:
-                events = real.select(IO_GRACE_S if timeout is None else min(IO_GRACE_S, timeout))
-                if events:
-                    return list(events)
-                self._fresh = outside
-            found: list[tuple[SelectorKey, int]] = []
+            return list(self.real.select(timeout))
+        callbacks = self._outside() if timeout is None or timeout > 0 else {}
+        return list(
+            self._idle.wait(
+                self.real.select,
+                timeout,
+                {fd: self._describe(callback) for fd, callback in callbacks.items()},
+                self._loop._write_to_self,
+                child=any(map(_is_child, callbacks.values())),
+            )
+        )
 
-            def look(seconds: float) -> bool:
-                found[:] = real.select(seconds)
-                return bool(found) or waiter.woken
+    def _describe(self, callback: Any) -> str:
+        """Say what an event loop waits for, by the object that is called when it comes."""
+        owner = getattr(callback, "__self__", callback)
+        what = "a listening socket" if owner is self._loop else repr(owner)
+        return f"an event loop of {self._coordinator.name(get_ident())}, for {what}"
 
-            duration_ns = None if timeout is None else max(nanoseconds(timeout), 1)
-            if outside:
-                waiter.look, waiter.nudge = look, self._loop._write_to_self
-            self._coordinator.wait(waiter, duration_ns)
-            return found or list(real.select(0))
-        finally:
-            self._waiter = None
+
+def _is_child(callback: Any) -> bool:
+    """Whether this is called when a child process has ended."""
+    return "ChildWatcher" in getattr(callback, "__qualname__", "")
 
 
 def _count_for_real(loop: Any, loop_ns: int) -> None:

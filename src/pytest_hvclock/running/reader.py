@@ -57,14 +57,20 @@ class SteppedReader:
     def refresh(self) -> None:
         """Take the readings again; a guest that is off keeps those it had last."""
         guest = self._guest
-        self.true = guest.host._true_ns
-        if guest.state is State.OFF:
-            return
-        clocks = guest._read()
-        self.wall = clocks.wall_ns
-        self.monotonic = clocks.monotonic_ns
-        self.raw = clocks.raw_as // AS_PER_NS
-        self.boottime = (clocks.monotonic_as + clocks.asleep_as) // AS_PER_NS
+        with guest.host._at_one_instant():
+            true = guest.host._true_ns
+            if guest.state is State.OFF:
+                self.true = true
+                return
+            clocks = guest._read()
+            wall, monotonic, raw = clocks.wall_ns, clocks.monotonic_ns, clocks.raw_as // AS_PER_NS
+            boottime = (clocks.monotonic_as + clocks.asleep_as) // AS_PER_NS
+            # Nothing is called between these five, so CPython lets no other thread see some of them without the others.
+            self.true = true
+            self.wall = wall
+            self.monotonic = monotonic
+            self.raw = raw
+            self.boottime = boottime
 
     def wall_ns(self) -> int:
         """Read the wall clock."""

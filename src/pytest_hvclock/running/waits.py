@@ -5,9 +5,12 @@ those that can run. Whoever brings the count to zero lets time pass, up to the e
 thread that it belongs to; the next goes on only when that one waits again. So waits end in the order of their
 deadlines, always the same, and take no real time.
 
-A thread that waits for something the kit does not see (a lock made by C code, an untimed wait on a lock that a
-sleeping thread holds) counts as running; the waiting ones look at it now and then, and when it has not moved for
-several looks and its system call is a futex, time passes all the same.
+A thread that waits for something the kit does not see counts as running; the waiting ones look at it now and then.
+When it has not moved for several looks, and its system call says that it waits for a lock, time passes all the same.
+One that waits for the world outside (a socket, a child process) is given the I/O grace first, in real time.
+
+Signals may interrupt the test's own thread anywhere. So nothing here is counted that could be derived, and each
+change of state is either one statement or undone by a ``finally``.
 """
 
 from __future__ import annotations
@@ -16,12 +19,15 @@ import math
 import operator
 import os
 import sys
+import sysconfig
 import threading
 import time
 import traceback
-from _thread import LockType, allocate_lock, get_ident
+from _thread import LockType, RLock, allocate_lock, get_ident
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_hvclock.errors import StuckError
 from pytest_hvclock.units import NS_PER_S, NS_PER_TICK
@@ -29,13 +35,23 @@ from pytest_hvclock.units import NS_PER_S, NS_PER_TICK
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
 
-_FUTEX = {"x86_64": "202", "aarch64": "98"}
+_FUTEX = {"x86_64": 202, "aarch64": 98}
+_OUTSIDE = {
+    "x86_64": {0, 7, 19, 23, 35, 42, 43, 45, 47, 61, 128, 230, 232, 247, 270, 271, 281, 288, 299, 441},
+    "aarch64": {22, 63, 65, 72, 73, 95, 101, 115, 137, 202, 203, 207, 212, 242, 243, 260, 441},
+}
+"""The system calls that wait for the world outside: read, poll, select, epoll, accept, receive, wait, sleep."""
+_CHILD = {"x86_64": {61, 247}, "aarch64": {95, 260}}
+"""Those of them that wait for a child process."""
 _LOOKS, _BLIND_LOOKS = 4, 40
 """How often in a row a thread must be found unmoved before it is taken for waiting: where its system call can be told,
 and where it cannot, so that it may just as well be short of processor time."""
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.001, 0.02
+IO_GRACE_NS = 20_000_000
+"""How long, in real time, a peer outside the guest is given before the guest's time passes over a wait for it."""
 _STRANGERS_S = 5.0
-"""How long, in real seconds, threads outside the guest have to wake one of the guest's before all count as stuck."""
+"""How long, in real seconds, child processes and threads outside the guest have to wake one of the guest's before time
+passes over them, or before all count as stuck."""
 
 _real_wait = threading.Condition.wait
 _real_start = threading.Thread.start
@@ -59,7 +75,6 @@ class Waiter:
         "nudge",
         "order",
         "thread",
-        "waiting",
         "woken",
     )
 
@@ -71,7 +86,7 @@ class Waiter:
         self.thread = get_ident()
         self.deadline_ns: int | None = None
         self.order = 0
-        self.waiting = self.woken = self.notified = False
+        self.woken = self.notified = False
         self.failure: BaseException | None = None
         self.look: Callable[[float], bool] | None = None
         """Waits so many real seconds for the world outside; returns whether that has ended the wait."""
@@ -95,22 +110,38 @@ class Waiter:
         return True
 
 
-class Coordinator:
-    """Counts the threads of one running guest, and lets its time pass when none of them can run."""
+class Standstill(NamedTuple):
+    """What was seen of the threads that count as running, all of which wait for something unseen."""
 
-    def __init__(self, guest: Guest) -> None:
-        """Begin with the calling thread as the only one of the guest's."""
+    places: dict[int, tuple[int, int, str]]
+    """Where each stands: its frame, how far it is, and what the system says of the time it has run."""
+    outside: tuple[int, ...] = ()
+    """Those that wait for the world outside."""
+    child: bool = False
+    """Whether one of these waits for a child process, and is given longer."""
+
+
+class Coordinator:
+    """Knows the threads of one running guest, and lets its time pass when none of them can run."""
+
+    def __init__(self, guest: Guest, io_grace_ns: int, overtaken: dict[str, None]) -> None:
+        """Begin with the calling thread as the only one of the guest's.
+
+        ``overtaken`` takes the waits for the world outside that time has passed over, each once, in words.
+        """
         self._guest = guest
-        self._mutex: LockType = allocate_lock()
+        self.io_grace_s = io_grace_ns / NS_PER_S
+        self._overtaken = overtaken
+        self._mutex = RLock()
         self.owner = get_ident()
         self.threads: dict[int, threading.Thread] = {self.owner: threading.current_thread()}
-        self._running = 1
-        self._waiting: list[Waiter] = []
+        self._waiting: dict[Waiter, None] = {}
         self._joining: list[tuple[threading.Thread, Waiter]] = []
         self._born: set[threading.Thread] = set()
         self._entered = 0
         self._driver: int | None = None
-        self._looker: LockType = allocate_lock()
+        self._looker: int | None = None
+        self._seen: Standstill | None = None
         self._past: dict[int, int] = {}
         self.closed = False
         self.suspended = False
@@ -149,14 +180,15 @@ class Coordinator:
             waiter.deadline_ns = now_ns + duration_ns
             if self._alone(waiter, waiter.deadline_ns):
                 return waiter.notified
-        with self._mutex:
-            if waiter.notified:
-                return True
-            self._entered += 1
-            waiter.order, waiter.waiting = self._entered, True
-            self._waiting.append(waiter)
-            self._running -= 1
+        if self._driver == waiter.thread:
+            self._driver = None  # a planned action waits: time passes for it as for everybody
         try:
+            with self._mutex:
+                if waiter.notified:
+                    return True
+                self._entered += 1
+                waiter.order = self._entered
+                self._waiting[waiter] = None
             self._drive()
             self._block(waiter)
         finally:
@@ -170,18 +202,24 @@ class Coordinator:
         with self._mutex:
             if waiter.woken:
                 raise RuntimeError("release unlocked lock")
-            waiter.notified = waiter.woken = True
-            self._count_in(waiter)
-        waiter.lock.release()
-        if waiter.nudge is not None:
-            waiter.nudge()
+            waiter.notified = True
+            self._release(waiter)
+
+    def _asleep(self) -> list[Waiter]:
+        """Return those who wait, oldest first."""
+        return [waiter for waiter in tuple(self._waiting) if not waiter.woken]
+
+    def _can_run(self) -> int:
+        """Return how many threads of the guest do not wait; the mutex is held."""
+        waiting = {waiter.thread for waiter in self._asleep()}
+        return len(self.threads) + len(self._born) - len(waiting)
 
     def _alone(self, waiter: Waiter, deadline_ns: int) -> bool:
-        """Let time pass for the only thread of the guest, or for a wait inside a planned action.
+        """Let time pass for the only thread of the guest.
 
         Returns whether the wait is over; if not, the guest has got more threads meanwhile.
         """
-        while self._driver == waiter.thread or (self._driver is None and self._running == 1 and not self._waiting):
+        while self._driver is None and len(self.threads) == 1 and not self._born and not self._waiting:
             self._guest._pass_until(deadline_ns)
             if waiter.notified or self._guest_monotonic_ns() >= deadline_ns:
                 return True
@@ -193,17 +231,11 @@ class Coordinator:
 
         return -1 if self._guest.state is State.OFF else self._guest.monotonic_ns
 
-    def _count_in(self, waiter: Waiter) -> None:
-        """Take a waiter for running again; the mutex is held."""
-        if waiter.waiting:
-            waiter.waiting = False
-            self._waiting.remove(waiter)
-            self._running += 1
-
     def _release(self, waiter: Waiter) -> None:
         """Let a waiter go, for whatever reason; the mutex is held."""
+        if waiter.woken:
+            return
         waiter.woken = True
-        self._count_in(waiter)
         waiter.lock.release()
         if waiter.nudge is not None:
             waiter.nudge()
@@ -211,7 +243,7 @@ class Coordinator:
     def _withdraw(self, waiter: Waiter) -> None:
         """Make sure, whatever has happened, that this thread counts as running."""
         with self._mutex:
-            self._count_in(waiter)
+            self._waiting.pop(waiter, None)
 
     # ------------------------------------------------------------------------------------------- time
 
@@ -220,35 +252,42 @@ class Coordinator:
 
         ``force`` says that those counted as running have been found waiting for something unseen.
         """
-        while self._take_the_wheel(force=force):
-            earliest = self._earliest()
-            try:
+        try:
+            while self._take_the_wheel(force=force):
+                earliest = self._earliest()
                 self._pass_time(earliest)
-            except BaseException as failure:  # noqa: BLE001  (it goes to the thread that it interrupts)
-                self._driver = None
-                self._fail(failure)
-                return
-            self._driver = None
-            if self._arrived(earliest) or force:
-                return
+                self._arrive(earliest)
+                self._leave_the_wheel()
+                if force:
+                    return
+        except BaseException as failure:  # noqa: BLE001  (it goes to the thread that it interrupts)
+            self._leave_the_wheel()
+            self._fail(failure)
+        finally:
+            self._leave_the_wheel()
 
     def _take_the_wheel(self, *, force: bool) -> bool:
         """Become the one thread that lets time pass, if time is to pass."""
         with self._mutex:
-            if self._driver is not None or self.closed or self.suspended or (self._running and not force):
+            if self._driver is not None or self.closed or self.suspended or (self._can_run() and not force):
                 return False
-            if not self._waiting:
+            if not self._asleep():
                 return False
             if self._earliest() is None and self._guest.host._next_planned_ns() is None:
-                outside = any(waiter.look is not None for waiter in self._waiting)
+                outside = any(waiter.look is not None for waiter in self._asleep())
                 if outside or force or self._strangers() > 0:
                     return False
             self._driver = get_ident()
             return True
 
+    def _leave_the_wheel(self) -> None:
+        """Let others let time pass, if it is this thread that did."""
+        if self._driver == get_ident():
+            self._driver = None
+
     def _earliest(self) -> Waiter | None:
         """Return the waiter whose deadline comes first."""
-        timed = [waiter for waiter in self._waiting if waiter.deadline_ns is not None]
+        timed = [waiter for waiter in self._asleep() if waiter.deadline_ns is not None]
         return min(timed, key=lambda waiter: (waiter.deadline_ns, waiter.order), default=None)
 
     def _pass_time(self, earliest: Waiter | None) -> None:
@@ -265,21 +304,18 @@ class Coordinator:
         else:
             raise StuckError(self._describe())
 
-    def _arrived(self, earliest: Waiter | None) -> bool:
-        """Wake a waiter whose deadline has been reached; returns whether it was."""
+    def _arrive(self, earliest: Waiter | None) -> None:
+        """Wake a waiter whose deadline has been reached."""
         with self._mutex:
-            if earliest is None or not earliest.waiting or earliest.deadline_ns is None:
-                return False
-            if self._guest_monotonic_ns() < earliest.deadline_ns:
-                return False
-            self._release(earliest)
-            return True
+            deadline_ns = earliest.deadline_ns if earliest is not None else None
+            if earliest is not None and deadline_ns is not None and self._guest_monotonic_ns() >= deadline_ns:
+                self._release(earliest)
 
     def _fail(self, failure: BaseException) -> None:
         """Let an exception come out of the wait that it interrupted: the owner's if it waits, else the caller's."""
         with self._mutex:
-            mine = [waiter for waiter in self._waiting if waiter.thread == self.owner] or [
-                waiter for waiter in self._waiting if waiter.thread == get_ident()
+            mine = [waiter for waiter in self._asleep() if waiter.thread == self.owner] or [
+                waiter for waiter in self._asleep() if waiter.thread == get_ident()
             ]
             if mine:
                 mine[-1].failure = failure
@@ -290,53 +326,87 @@ class Coordinator:
     def _block(self, waiter: Waiter) -> None:
         """Really wait until somebody wakes this thread, looking now and then at those who should."""
         pause_s, since_s = _FIRST_LOOK_S, _real_monotonic()
-        seen: dict[int, Any] = {}
-        looks = 0
-        while not waiter.woken and not (waiter.look or waiter.rest)(pause_s):
-            pause_s = min(pause_s * 2, _LAST_LOOK_S)
+        before: Standstill | None = None
+        looks, same_since_s = 0, since_s
+        if self._seen is None and (waiter.look or waiter.rest)(pause_s):
+            return
+        while not waiter.woken:
             if self.closed:
                 self._wait_for_real(waiter)
                 return
-            if self.suspended or not self._looker.acquire(blocking=False):
-                continue
-            try:
-                now = self._unseen_waits()
-                looks = looks + 1 if now is not None and now == seen else 0
-                seen = now if now is not None else {}
-                if looks >= (_LOOKS if _CALLS_ARE_SEEN else _BLIND_LOOKS):
-                    looks = 0
-                    self._drive(force=True)
-                if _real_monotonic() - since_s > _STRANGERS_S:
-                    self._give_up(anybody_runs=now is None and self._running > 0)
-            finally:
-                self._looker.release()
+            if not self.suspended and self._looker is None:
+                self._looker = waiter.thread
+                try:
+                    now = self._look()
+                    if now is None or now != before:
+                        looks, same_since_s = 0, _real_monotonic()
+                    before, looks = now, looks + 1
+                    if now is not None and (now == self._seen or self._long_enough(now, looks, same_since_s)):
+                        self._pass_over(now)
+                    if _real_monotonic() - since_s > _STRANGERS_S:
+                        self._give_up(now)
+                finally:
+                    self._looker = None
+            if waiter.woken or (waiter.look or waiter.rest)(pause_s):
+                return
+            pause_s = min(pause_s * 2, _LAST_LOOK_S)
 
-    def _give_up(self, *, anybody_runs: bool) -> None:
-        """Report that nobody can wake anybody, unless a deadline or a plan is left."""
+    def _long_enough(self, now: Standstill, looks: int, same_since_s: float) -> bool:
+        """Whether threads that have not moved for so many looks are to be taken for waiting."""
+        if looks <= (_LOOKS if _CALLS_ARE_SEEN else _BLIND_LOOKS):
+            return False
+        grace_s = max(self.grace_s(child=now.child), 2 * sys.getswitchinterval()) if now.outside else 0
+        return _real_monotonic() - same_since_s >= grace_s
+
+    def grace_s(self, *, child: bool) -> float:
+        """Return how many real seconds a wait for the world outside is given, for a child process or for others."""
+        return max(self.io_grace_s, _STRANGERS_S) if child else self.io_grace_s
+
+    def _pass_over(self, now: Standstill) -> None:
+        """Let time pass although there are threads that may be woken from outside, and name these."""
+        if self._earliest() is None and self._guest.host._next_planned_ns() is None:
+            return
+        self._seen = now if _CALLS_ARE_SEEN else None
+        for ident in now.outside:
+            self.overtake(f"{self.name(ident)} at {_where(sys._current_frames().get(ident))}")
+        self._looker = None  # a planned action may wait in its turn
+        self._drive(force=True)
+
+    def overtake(self, what: str) -> None:
+        """Note, once, a wait for the world outside that the guest's time passes over."""
+        self._overtaken.setdefault(what)
+
+    def _give_up(self, now: Standstill | None) -> None:
+        """Report that nobody can wake anybody, unless a deadline or a plan is left, or somebody runs."""
         with self._mutex:
-            hopeful = anybody_runs or any(
-                waiter.deadline_ns is not None or waiter.look is not None for waiter in self._waiting
+            hopeful = (self._can_run() and (now is None or now.outside)) or any(
+                waiter.deadline_ns is not None or waiter.look is not None for waiter in self._asleep()
             )
         if not hopeful and self._guest.host._next_planned_ns() is None:
             self._fail(StuckError(self._describe()))
 
-    def _unseen_waits(self) -> dict[int, Any] | None:
+    def _look(self) -> Standstill | None:
         """Return where each thread that counts as running stands, or None if one of them is seen to do something."""
         with self._mutex:
-            waiting = {waiter.thread for waiter in self._waiting}
-            if not self._running or self._born:  # nobody to look at, or somebody who is only about to begin
+            waiting = {waiter.thread for waiter in self._asleep()}
+            if not self._can_run() or self._born:  # nobody to look at, or somebody who is only about to begin
                 return None
         frames = sys._current_frames()
-        places: dict[int, Any] = {}
+        places: dict[int, tuple[int, int, str]] = {}
+        outside = []
+        child = False
         for ident, thread in list(self.threads.items()):
             if ident in waiting:
                 continue
             frame = frames.get(ident)
             native = thread.native_id
-            if frame is None or native is None or not _waits_for_a_lock(native):
+            if frame is None or native is None or (kind := _kind_of_wait(native)) is None:
                 return None
-            places[ident] = (id(frame), frame.f_lasti)
-        return places
+            if kind != "lock":
+                outside.append(ident)
+                child = child or kind == "child" or _among(frame, "subprocess", "multiprocessing")
+            places[ident] = (id(frame), frame.f_lasti, _text_of(native, "schedstat"))
+        return Standstill(places, tuple(outside), child)
 
     def _strangers(self) -> int:
         """Count the live threads that are neither the guest's nor the kit's."""
@@ -346,12 +416,12 @@ class Coordinator:
         """Say that all wait, and where each does."""
         lines = ["every thread of the guest waits, and none has a deadline:"]
         frames = sys._current_frames()
-        for ident, thread in self.threads.items():
-            name = "the test's own thread" if ident == self.owner else thread.name
-            stack = [entry for entry in traceback.extract_stack(frames.get(ident)) if not _inside(entry.filename)]
-            where = f"{stack[-1].filename}:{stack[-1].lineno}: {stack[-1].line}" if stack else "an unknown place"
-            lines.append(f"  {name} at {where}")
+        lines += [f"  {self.name(ident)} at {_where(frames.get(ident))}" for ident in list(self.threads)]
         return "\n".join(lines)
+
+    def name(self, ident: int) -> str:
+        """Return what to call a thread of the guest in a message."""
+        return "the test's own thread" if ident == self.owner else self.threads[ident].name
 
     def _wait_for_real(self, waiter: Waiter) -> None:
         """Go on waiting after the guest is gone: what is left of the wait takes real time."""
@@ -365,16 +435,11 @@ class Coordinator:
 
     def start(self, thread: threading.Thread) -> None:
         """Start a thread of the guest; it counts as running before it does."""
-        with self._mutex:
-            self._born.add(thread)
-            self._running += 1
         try:
+            self._born.add(thread)
             _real_start(thread)
         except BaseException:
-            with self._mutex:
-                if thread in self._born:
-                    self._born.discard(thread)
-                    self._running -= 1
+            self._born.discard(thread)
             raise
 
     def live(self, thread: threading.Thread) -> None:
@@ -385,15 +450,25 @@ class Coordinator:
         try:
             _real_bootstrap(thread)
         finally:
+            ended = Waiter(self)  # it cannot run any more, but whatever it still does, it does on the guest
             with self._mutex:
-                self.threads.pop(get_ident(), None)
-                self._past.pop(get_ident(), None)
-                self._running -= 1
-                for joined, waiter in self._joining:
-                    if joined is thread and not waiter.woken:
-                        waiter.notified = True
-                        self._release(waiter)
-            self._drive()
+                self._waiting[ended] = None
+                self._release_joiners(thread)
+            try:
+                self._drive()
+            finally:
+                with self._mutex:
+                    self.threads.pop(get_ident(), None)
+                    self._past.pop(get_ident(), None)
+                    self._waiting.pop(ended, None)
+                    self._release_joiners(thread)
+
+    def _release_joiners(self, thread: threading.Thread) -> None:
+        """Let those go who wait for a thread that has ended; the mutex is held."""
+        for joined, waiter in self._joining:
+            if joined is thread:
+                waiter.notified = True
+                self._release(waiter)
 
     def join(self, thread: threading.Thread, timeout: float | None) -> bool:
         """Wait for a thread of the guest to end; returns whether it has."""
@@ -438,11 +513,12 @@ class Coordinator:
 
     def forked(self) -> None:
         """Go on in the child of a fork, where only the calling thread has survived."""
-        self._mutex, self._looker = allocate_lock(), allocate_lock()
+        self._mutex, self._driver, self._looker = RLock(), None, None
+        self._guest.host._lock = RLock()
         self.owner = get_ident()
         own_threads.clear()
-        self.threads, self._running, self._driver = {self.owner: threading.current_thread()}, 1, None
-        self._waiting, self._joining, self._born, self._past = [], [], set(), {}
+        self.threads = {self.owner: threading.current_thread()}
+        self._waiting, self._joining, self._born, self._past = {}, [], set(), {}
 
 
 own_threads: set[int] = set()
@@ -528,32 +604,61 @@ def nanoseconds(seconds: float) -> int:
     return math.ceil(scaled) if scaled > 0 else math.floor(scaled)
 
 
-def _system_call(native_id: int) -> list[str] | None:
-    """Return the number and the arguments of a thread's system call, or None where that cannot be told."""
+def _text_of(native_id: int, name: str) -> str:
+    """Return what the system says of a thread, or nothing where it says nothing."""
     try:
-        with open(f"/proc/self/task/{native_id}/syscall", encoding="ascii") as file:  # noqa: PTH123  (one read)
-            return file.read().split()
+        with open(f"/proc/self/task/{native_id}/{name}", encoding="ascii") as file:  # noqa: PTH123  (one read)
+            return file.read()
     except OSError:
-        return None
+        return ""
 
 
-def _waits_for_a_lock(native_id: int) -> bool:
-    """Whether a thread waits for a lock, and without a timeout; where that cannot be told, every thread may.
+def _kind_of_wait(native_id: int) -> str | None:
+    """Return whether a thread waits for a ``"lock"``, a ``"child"`` or else for the world ``"outside"``, or None.
 
-    A thread that waits for the interpreter's own lock does so with a timeout, and can run.
+    A wait for a lock with a timeout is nothing that the kit has made, and counts as outside. The interpreter's own lock
+    is waited for in that way too, but never for longer than the switch interval. Where system calls cannot be told,
+    every thread may wait for a lock.
     """
-    call = _system_call(native_id) if _CALLS_ARE_SEEN else None
-    return call is None or (call[0] == _FUTEX[os.uname().machine] and int(call[4], 16) == 0)
+    if not _CALLS_ARE_SEEN:
+        return "lock"
+    number, *arguments = _text_of(native_id, "syscall").split() or ["running"]
+    machine = os.uname().machine
+    if not number.isdigit() or int(number) not in {_FUTEX[machine], *_OUTSIDE[machine]}:
+        return None
+    if int(number) in _CHILD[machine]:
+        return "child"
+    return "lock" if int(number) == _FUTEX[machine] and int(arguments[3], 16) == 0 else "outside"
+
+
+def _among(frame: FrameType | None, *packages: str) -> bool:
+    """Whether a thread is somewhere in one of these packages."""
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in packages:
+            return True
+        frame = frame.f_back
+    return False
 
 
 _CALLS_ARE_SEEN = (
-    hasattr(os, "uname") and os.uname().machine in _FUTEX and _system_call(threading.get_native_id()) is not None
+    hasattr(os, "uname")
+    and os.uname().machine in _FUTEX
+    and all(_text_of(threading.get_native_id(), name) for name in ("syscall", "schedstat"))
 )
 
 
-def _inside(filename: str) -> bool:
-    """Whether a line belongs to the kit or to the library that waits, not to the code under test."""
-    return filename in {__file__, threading.__file__}
+def _where(frame: FrameType | None) -> str:
+    """Return the line at which a thread waits: the innermost of the code under test, if there is one."""
+    stack = traceback.extract_stack(frame) if frame is not None else []
+    outer = [entry for entry in stack if not entry.filename.startswith((_KIT, threading.__file__))]
+    own = [entry for entry in outer if not entry.filename.startswith(_LIBRARIES)]
+    for entry in reversed(own or outer):
+        return f"{entry.filename}:{entry.lineno}: {entry.line}"
+    return "an unknown place"
+
+
+_KIT = str(Path(__file__).parents[1])
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def _after_fork() -> None:
