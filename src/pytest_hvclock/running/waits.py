@@ -607,10 +607,15 @@ def nanoseconds(seconds: float) -> int:
 def _text_of(native_id: int, name: str) -> str:
     """Return what the system says of a thread, or nothing where it says nothing."""
     try:
-        with open(f"/proc/self/task/{native_id}/{name}", encoding="ascii") as file:  # noqa: PTH123  (one read)
-            return file.read()
+        file = os.open(f"/proc/self/task/{native_id}/{name}", os.O_RDONLY)  # a file object would warn of a signal here
     except OSError:
         return ""
+    try:
+        return os.read(file, 1024).decode("ascii")
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
 
 
 def _kind_of_wait(native_id: int) -> str | None:
