@@ -2,8 +2,10 @@
 
 # ruff: noqa: PLW0108  (each reading is a lambda, because a plain container keeps the real function)
 
+import copy
 import datetime as dt
 import os
+import pickle
 import time
 import uuid
 
@@ -266,3 +268,13 @@ def test_a_guest_that_is_off_keeps_its_last_readings(odd_guest):
         assert (time.time_ns(), time.monotonic_ns()) == before
         odd_guest.boot()
         assert (time.time_ns(), time.monotonic_ns()) == (odd_guest.wall_ns, 0)
+
+
+@pytest.mark.parametrize("name", ["monotonic", "perf_counter_ns", "sleep", "clock_gettime", "ctime"])
+def test_a_function_taken_on_the_guest_can_be_pickled_and_copied(odd_guest, name):
+    """It goes to a child process by its name, and is the real one there; a copy of it is itself."""
+    with odd_guest.running():
+        taken = getattr(time, name)
+        sent = pickle.dumps(taken)
+        assert copy.deepcopy(taken) == taken
+    assert pickle.loads(sent) is getattr(time, name)  # noqa: S301  (what was dumped two lines above)
