@@ -411,7 +411,7 @@ async def _answer(awaited: Awaitable[object]) -> str | None:
         if "trio" in sys.modules and isinstance(failure, RuntimeError) and str(failure).startswith(_TRIO_SAYS):
             raise TypeError(
                 "the probe waits for trio, and is asked on an asyncio loop: give a callable that runs it, such as "
-                'lambda: trio.run(probe), and pace="live" if it sleeps, because trio does not wait in stepped pace'
+                "lambda: trio.run(probe)"
             ) from failure
         return f"{type(failure).__name__}: {failure}"
     return None if answer else f"{answer!r}"

@@ -324,10 +324,11 @@ def test_a_probe_for_trio_is_told_apart_from_an_unwell_application(guest, monkey
         raise RuntimeError(said)
 
     guest.step("1 h")
+    monkeypatch.delitem(sys.modules, "trio", raising=False)
     with pytest.raises(RecoveryError, match=f"its last answer: RuntimeError: {said}"):
         recovers(guest, probe, within="2 s")
     monkeypatch.setitem(sys.modules, "trio", types.SimpleNamespace(lowlevel=types.SimpleNamespace(in_trio_run=bool)))
-    with pytest.raises(TypeError, match=r"such as lambda: trio.run\(probe\), and pace=\"live\" if it sleeps"):
+    with pytest.raises(TypeError, match=r"such as lambda: trio.run\(probe\)$"):
         recovers(guest, probe, within="2 s")
 
 
