@@ -606,10 +606,12 @@ def test_an_asyncio_server_and_its_timeouts(live):
     """Streams answer, timeouts strike, and the loop's clock is the guest's."""
 
     async def answer(reader, writer):
-        if await reader.readline() == b"slow\n":
-            await asyncio.sleep(3600)
-        writer.write(b"hello\n")
-        writer.close()
+        try:
+            if await reader.readline() == b"slow\n":
+                await asyncio.sleep(3600)
+            writer.write(b"hello\n")
+        finally:
+            writer.close()
 
     async def ask(port, word):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -631,6 +633,9 @@ def test_an_asyncio_server_and_its_timeouts(live):
             live.advance("1 h")
             assert 3600 <= loop.time() - before < 3600 + SOON_S
             server.close()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), SOON_S)  # no transport stays open
+            await asyncio.sleep(0.02)
 
     asyncio.run(main())
 

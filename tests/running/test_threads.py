@@ -558,9 +558,9 @@ def test_a_signal_comes_out_of_a_wait(python):
             while not stop:
                 pass
         def kill():
-            real_sleep[0](0.1)
+            real_sleep[0](0.5)  # on a busy machine too, the wait has begun by then
             os.kill(os.getpid(), signal.SIGINT)
-        lock, event, thread = threading.Lock(), threading.Event(), threading.Thread(target=compute)
+        lock, event, thread = threading.Lock(), threading.Event(), threading.Thread(target=compute, daemon=True)
         lock.acquire()
         waits = [lambda: time.sleep(60), lambda: event.wait(60), event.wait, thread.join, lambda: late.acquire()]
         with guest.running():
@@ -578,9 +578,9 @@ def test_a_signal_comes_out_of_a_wait(python):
             time.sleep(5)
             print(time.monotonic())
             signal.signal(signal.SIGALRM, lambda *_: event.set())
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
             stop.clear()
-            threading.Thread(target=compute).start()
+            threading.Thread(target=compute, daemon=True).start()
             print(event.wait(60), time.monotonic())
             stop.append(True)
     """) == ["interrupted 0.0"] * 5 + ["5.0", "True 5.0"]
