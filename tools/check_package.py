@@ -2,7 +2,8 @@
 
 ONE has what would be uploaded, as ``python -m build`` makes it: the wheel from the sdist. In TWO both are made from the
 tree. They have to be the same bytes: so the sdist builds the wheel that the tree does, and whoever builds again gets
-what was uploaded. Then the wheel alone is installed into an empty environment, and has to say what it is and run a test.
+what was uploaded. Then the wheel alone is installed into an empty environment, and has to say what it is and to run a
+test.
 """
 
 from __future__ import annotations
