@@ -1,9 +1,11 @@
 """References to a function of the ``time`` module that were taken before the guest read the guest, in every style."""
 
+import functools
 import importlib
 import itertools
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,9 +53,26 @@ class Record:
     at: float = field(default_factory=time.{name})
 
 
+class Slotted:
+    __slots__ = ("__weakref__", "own")
+
+    def __init__(self):
+        self.own = time.{name}
+
+
+def call(*functions, **named):
+    return [function() for function in (*functions, *named.values())][-1]
+
+
+made = {{"factory": time.{name}}}
+exec("def make(): return factory()", made)  # as attrs makes the method that calls a factory
+make = made["make"]
 closure = make_closure()
 holder = Holder()
+slotted = Slotted()
 partial = functools.partial(time.{name})
+passing = functools.partial(call, time.{name}, time.{name})
+naming = functools.partial(call, read=time.{name})
 in_a_list, in_a_dict, in_a_tuple = [time.{name}], {{"read": time.{name}}}, (time.{name},)
 
 STYLES = {{
@@ -70,6 +89,10 @@ STYLES = {{
     "default of a method": lambda: holder.method(),
     "instance attribute": lambda: holder.own(),
     "functools.partial": lambda: partial(),
+    "argument of functools.partial": lambda: passing(),
+    "keyword of functools.partial": lambda: naming(),
+    "slot": lambda: slotted.own(),
+    "globals of a function that was made": lambda: make(),
     "default_factory": lambda: Record().at,
 }}
 CONTAINERS = {{
@@ -92,12 +115,17 @@ def held():
         Holder.method.__defaults__[0],
         holder.own,
         partial.func,
+        *passing.args,
+        naming.keywords["read"],
+        slotted.own,
+        made["factory"],
     ]
 '''
 STYLES = [
     *("module attribute", "from-import", "default argument", "keyword default", "closure", "class attribute"),
     *("class attribute of an instance", "static method", "static method of an instance", "inherited attribute"),
-    *("default of a method", "instance attribute", "functools.partial", "default_factory"),
+    *("default of a method", "instance attribute", "functools.partial", "argument of functools.partial"),
+    *("keyword of functools.partial", "slot", "globals of a function that was made", "default_factory"),
 ]
 numbers = itertools.count()
 
@@ -188,6 +216,54 @@ def test_a_library_that_came_between_two_guests_is_found(guest, library):
     second = library("monotonic")
     with guest.running():
         assert [first.from_import(), second.from_import(), second.closure()] == [guest.monotonic_ns / 1e9] * 3
+
+
+def test_a_reference_taken_while_another_is_let_go_is_found(guest, library):
+    """The number of references is the same as before, and the places are not."""
+    module = library("monotonic")
+    with guest.running():
+        assert module.holder.own() == guest.monotonic_ns / 1e9
+    other = module.Record(0)
+    before = sys.getrefcount(time.monotonic)
+    del module.holder.own
+    other.own = time.monotonic
+    after = sys.getrefcount(time.monotonic)
+    assert after == before
+    with guest.running():
+        assert other.own() == guest.monotonic_ns / 1e9
+    assert other.own is time.monotonic
+
+
+def test_a_module_that_is_executed_again_between_two_guests_is_found(guest, library):
+    """Its new functions have taken the places of the old ones, and their references too."""
+    module = library("monotonic")
+    for _ in range(3):
+        with guest.running():
+            assert {style: module.STYLES[style]() for style in STYLES} == dict.fromkeys(
+                STYLES, guest.monotonic_ns / 1e9
+            )
+        importlib.reload(module)
+    assert [value is time.monotonic for value in module.held()] == [True] * len(module.held())
+
+
+def test_what_cannot_be_set_or_kept_weakly_stays_real(guest):
+    """Code that keeps a function where nobody can put another reads the real clock, as the documents say."""
+
+    class Slotted:
+        __slots__ = ("own",)
+
+    def generate():
+        read = time.monotonic
+        while True:
+            yield read()
+
+    slotted, namespace, generator = Slotted(), SimpleNamespace(own=time.monotonic), generate()
+    slotted.own = time.monotonic
+    cached = functools.lru_cache(time.monotonic)
+    before = next(generator)
+    with guest.running():
+        readings = [slotted.own(), namespace.own(), next(generator), cached()]
+    assert [0 <= reading - before < 60 for reading in readings] == [True] * 4
 
 
 def test_a_library_that_is_imported_on_the_guest_is_right_after_it(guest, library):

@@ -2,8 +2,10 @@
 
 ``from time import monotonic``, a default argument, a closure, an attribute: setting ``time.monotonic`` reaches none of
 them. The garbage collector knows who refers to what, so it is asked; the answer holds until somebody takes another
-reference, and CPython's reference counts tell when that is. Plain lists, tuples and dictionaries are left alone: a
-program that keeps a function as a value in a container of its own keeps the real one.
+reference, or lets go of one, and CPython's reference counts and the places themselves tell when that is. Plain lists,
+tuples and dictionaries are left alone: a program that keeps a function as a value in a container of its own keeps the
+real one. So does what cannot be set from outside (a local variable of a generator, ``lru_cache`` around the function
+itself, a ``ContextVar``), and an object that nobody can refer to weakly, because an index must not keep it alive.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
-from types import CellType, FunctionType, ModuleType
+from types import CellType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
 Function = Callable[..., Any]
-Setter = Callable[[Any, Any], None]
-"""Puts the second value in a place that holds the first; what somebody else has put there meanwhile stays."""
+Setter = Callable[[Any, Any], bool]
+"""Puts the second value in a place that holds the first, and says whether it did; what somebody else has put there
+meanwhile stays."""
+Undo = Callable[[], object]
 Replace = Callable[[str, Function], Function | None]
 """Given the name of the module that owns a reference and what it refers to, what to put there, or None for nothing."""
 
@@ -33,21 +37,37 @@ class References:
         self._counts: tuple[int, ...] = ()
         self._places: list[tuple[str, Function, Setter]] = []
 
-    def replace(self, replacement: Replace) -> list[Callable[[], None]]:
+    def replace(self, replacement: Replace) -> list[Undo]:
         """Put something else in every place; returns what puts each one back."""
         if self._functions and (not self._counts or self._count() != self._counts):
-            self._places = self._find()
-            if self._forget:
-                named = {id(function) for _, function, _ in self._places}
-                self._functions = tuple(function for function in self._functions if id(function) in named)
-            self._counts = self._count()
-        undo: list[Callable[[], None]] = []
+            self._look()
+        undo, all_hold = self._put(replacement)
+        if not all_hold:  # whoever has let go of a reference may have taken another: the count would be the same
+            for put_back in undo:
+                put_back()
+            self._look()
+            undo, _ = self._put(replacement)
+        return undo
+
+    def _put(self, replacement: Replace) -> tuple[list[Undo], bool]:
+        """Put something else in every place; returns what puts each back, and whether all places still were such."""
+        undo: list[Undo] = []
+        all_hold = True
         for owner, function, put in self._places:
             new = replacement(owner, function)
-            if new is not None:
-                put(function, new)
+            held = put(function, function if new is None else new)
+            all_hold = all_hold and held
+            if held and new is not None:
                 undo.append(partial(put, new, function))
-        return undo
+        return undo, all_hold
+
+    def _look(self) -> None:
+        """Look for the places anew."""
+        self._places = self._find()
+        if self._forget:
+            named = {id(function) for _, function, _ in self._places}
+            self._functions = tuple(function for function in self._functions if id(function) in named)
+        self._counts = self._count()
 
     def settle(self) -> None:
         """Take it that nobody has taken a reference so far who matters."""
@@ -93,12 +113,17 @@ def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
     if isinstance(holder, dict):
         return _places_in_namespace(holder, owners, wanted)
     if isinstance(holder, tuple):
-        functions = [owner for owner in owners if isinstance(owner, FunctionType) and owner.__defaults__ is holder]
+        held = [(index, value) for index, value in enumerate(holder) if id(value) in wanted]
         return [
             (owner.__module__ or "", value, _default_setter(owner, index))
-            for owner in functions
-            for index, value in enumerate(holder)
-            if id(value) in wanted
+            for owner in owners
+            if isinstance(owner, FunctionType) and owner.__defaults__ is holder
+            for index, value in held
+        ] + [
+            (type(owner).__module__, value, _partial_setter(owner, index))
+            for owner in owners
+            if isinstance(owner, partial) and owner.args is holder
+            for index, value in held
         ]
     if isinstance(holder, CellType):
         return [(_module_of_cell(owners, owners_of), holder.cell_contents, _cell_setter(holder))]
@@ -114,13 +139,15 @@ def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
         ]
     if isinstance(holder, partial):
         return [(type(holder).__module__, holder.func, _partial_setter(holder))] if id(holder.func) in wanted else []
-    if isinstance(holder, list | set | frozenset | ModuleType) or not hasattr(holder, "__dict__"):
+    if isinstance(holder, list | set | frozenset | ModuleType):
         return []
-    return [
-        (type(holder).__module__, value, setter)
-        for name, value in list(vars(holder).items())
-        if id(value) in wanted and (setter := _attribute_setter(holder, name)) is not None
-    ]
+    attributes = list(getattr(holder, "__dict__", {}).items())
+    found = [(value, _attribute_setter(holder, name)) for name, value in attributes if id(value) in wanted]
+    slotted = [vars(kind) for kind in type(holder).__mro__ if "__slots__" in vars(kind)]
+    slots = [slot for kind in slotted for slot in kind.values() if type(slot) is MemberDescriptorType]
+    in_slots = [(_in_slot(holder, slot), slot) for slot in slots]
+    found += [(value, _slot_setter(holder, slot)) for value, slot in in_slots if id(value) in wanted]
+    return [(type(holder).__module__, value, put) for value, put in found if put is not None]
 
 
 def _places_in_namespace(
@@ -132,8 +159,12 @@ def _places_in_namespace(
     if isinstance(module, str) and "__spec__" in holder:
         return [(module, holder[name], _item_setter(holder, name)) for name in names]
     for owner in owners:
-        if isinstance(owner, FunctionType) and owner.__kwdefaults__ is holder:
+        # the keyword defaults of a function, or the globals of one that was made by exec
+        parts = (owner.__kwdefaults__, owner.__globals__) if isinstance(owner, FunctionType) else ()
+        if any(part is holder for part in parts):
             return [(owner.__module__ or "", holder[name], _item_setter(holder, name)) for name in names]
+        if isinstance(owner, partial) and owner.keywords is holder:
+            return [(type(owner).__module__, holder[name], _item_setter(holder, name)) for name in names]
         if isinstance(owner, type):
             return [
                 (owner.__module__, holder[name], _class_setter(owner, name)) for name in names if name in vars(owner)
@@ -156,9 +187,11 @@ def _module_of_cell(closures: list[Any], owners_of: dict[int, list[Any]]) -> str
 def _item_setter(namespace: dict[str, Any], name: str) -> Setter:
     """Return what sets a name in a namespace."""
 
-    def put(old: Any, new: Any) -> None:
-        if namespace.get(name) is old:
+    def put(old: Any, new: Any) -> bool:
+        held = namespace.get(name) is old
+        if held:
             namespace[name] = new
+        return held
 
     return put
 
@@ -166,12 +199,14 @@ def _item_setter(namespace: dict[str, Any], name: str) -> Setter:
 def _cell_setter(cell: CellType) -> Setter:
     """Return what sets a variable of a closure."""
 
-    def put(old: Any, new: Any) -> None:
+    def put(old: Any, new: Any) -> bool:
         try:
-            if cell.cell_contents is old:
-                cell.cell_contents = new
+            held = cell.cell_contents is old
         except ValueError:
-            pass  # the variable has been deleted
+            return False  # the variable has been deleted
+        if held:
+            cell.cell_contents = new
+        return held
 
     return put
 
@@ -180,12 +215,13 @@ def _default_setter(function: FunctionType, index: int) -> Setter:
     """Return what sets one default argument of a function that may be gone by then."""
     reference = weakref.ref(function)
 
-    def put(old: Any, new: Any) -> None:
+    def put(old: Any, new: Any) -> bool:
         owner = reference()
-        defaults = list(owner.__defaults__ or ()) if owner is not None else []
-        if owner is not None and index < len(defaults) and defaults[index] is old:
-            defaults[index] = new
-            owner.__defaults__ = tuple(defaults)
+        defaults = owner.__defaults__ or () if owner is not None else ()
+        held = index < len(defaults) and defaults[index] is old
+        if owner is not None and held and new is not old:
+            owner.__defaults__ = (*defaults[:index], new, *defaults[index + 1 :])
+        return held
 
     return put
 
@@ -195,11 +231,14 @@ def _class_setter(owner: type, name: str) -> Setter:
     reference = weakref.ref(owner)
     was_static = isinstance(vars(owner).get(name), staticmethod)
 
-    def put(old: Any, new: Any) -> None:
+    def put(old: Any, new: Any) -> bool:
         found = reference()
         held = vars(found).get(name) if found is not None else None
-        if found is not None and (held.__func__ if isinstance(held, staticmethod) else held) is old:
+        if found is None or (held.__func__ if isinstance(held, staticmethod) else held) is not old:
+            return False
+        if new is not old:
             setattr(found, name, staticmethod(new) if was_static else new)
+        return True
 
     return put
 
@@ -211,21 +250,56 @@ def _attribute_setter(owner: Any, name: str) -> Setter | None:
     except TypeError:
         return None
 
-    def put(old: Any, new: Any) -> None:
+    def put(old: Any, new: Any) -> bool:
         found = reference()
-        if found is not None and found.__dict__.get(name) is old:
+        held = found is not None and found.__dict__.get(name) is old
+        if found is not None and held:
             found.__dict__[name] = new
+        return held
 
     return put
 
 
-def _partial_setter(holder: partial[Any]) -> Setter:
-    """Return what makes a ``functools.partial``, which may be gone by then, call another function."""
+def _slot_setter(owner: Any, slot: MemberDescriptorType) -> Setter | None:
+    """Return what sets a slot of an object that may be gone by then, or None if that cannot be told."""
+    try:
+        reference = weakref.ref(owner)
+    except TypeError:
+        return None
+
+    def put(old: Any, new: Any) -> bool:
+        found = reference()
+        held = found is not None and _in_slot(found, slot) is old
+        if held:
+            slot.__set__(found, new)
+        return held
+
+    return put
+
+
+def _in_slot(owner: Any, slot: MemberDescriptorType) -> Any:
+    """Return what is in a slot, or None."""
+    try:
+        return slot.__get__(owner)
+    except AttributeError:
+        return None
+
+
+def _partial_setter(holder: partial[Any], index: int | None = None) -> Setter:
+    """Return what makes a ``functools.partial``, which may be gone by then, call or pass another function."""
     reference = weakref.ref(holder)
 
-    def put(old: Any, new: Any) -> None:
+    def put(old: Any, new: Any) -> bool:
         found = reference()
-        if found is not None and found.func is old:
-            found.__setstate__((new, found.args, found.keywords, vars(found)))  # type: ignore[attr-defined]
+        if found is None:
+            return False
+        called = [found.func, *found.args]
+        place = 0 if index is None else index + 1
+        held = place < len(called) and called[place] is old
+        if held:
+            called[place] = new
+            state = (called[0], tuple(called[1:]), found.keywords, vars(found))
+            found.__setstate__(state)  # type: ignore[attr-defined]
+        return held
 
     return put
