@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.installed_plugins
+
 
 def test_importing_the_plugin_loads_no_engine():
     """In a run that never uses the kit only its door is loaded: no model, no engine, nothing that pytest has not."""

@@ -137,6 +137,7 @@ def test_wrong_markers_are_errors_of_their_own_tests_alone(pytester):
     )
 
 
+@pytest.mark.installed_plugins
 def test_other_libraries_that_fake_time_are_refused_by_name(pytester):
     """In the same test, by fixture, by marker and by use; in other tests of the run they work."""
     result = run(

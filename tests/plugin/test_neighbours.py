@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+pytestmark = pytest.mark.installed_plugins
+
 PLAIN = """
 import datetime, threading, time
 def test_plain():

@@ -211,6 +211,7 @@ def test_trio_waits_for_real_in_live_pace():
         assert guest.monotonic_ns - began_ns >= NS // 20
 
 
+@pytest.mark.installed_plugins
 def test_pytest_trio_runs_a_test_on_its_guest(pytester):
     """Async tests and fixtures of pytest-trio need nothing but the fixture."""
     pytester.makepyfile("""
