@@ -7,7 +7,7 @@ LIGHT = "pytest_hvclock.plugin,xdist.plugin,pytest_timeout"
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "installed_plugins: the runs within this test load every plugin that is installed")
+    config.addinivalue_line("markers", "installed_plugins: runs within this test load every plugin that is installed")
 
 
 @pytest.fixture

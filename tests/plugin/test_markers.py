@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def run(pytester, source, *options):
     """Run some tests in a process of their own."""
