@@ -8,8 +8,10 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -30,14 +32,22 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
 EXPLANATION = (ROOT / "docs/explanation.md").read_text(encoding="utf-8")
-PAGES = sorted(
-    [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")), *(ROOT / "docs").glob("*.md")]
-)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def blocks(language: str) -> list[str]:
     """Return the README's code blocks in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def script(name: str) -> ModuleType:
+    """Return one of the scripts in docs/ as a module."""
+    specification = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 class Options:
@@ -141,6 +151,60 @@ def test_the_readmes_two_commands_are_alike_and_complete() -> None:
     assert 'grep -m 1 -F "tox -e $environment" README.md' in script
     for command, environment in zip(commands, ("examples", "tests"), strict=True):
         assert next(line for line in README.splitlines() if f"tox -e {environment}" in line) == command
+
+
+# ------------------------------------------------------------------------------------- the tutorial, how-to pages
+
+run_page = script("run_page")
+DEPENDENCIES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["tests"]
+HERE = {"pytest-hvclock", *(re.split(r"[>;\[]", line)[0] for line in DEPENDENCIES)}
+"""What a page can install here; examples/test_pages.py runs those that need more."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in run_page.RUNNABLE if run_page.installed_by(page.read_text(encoding="utf-8")) <= HERE],
+    ids=lambda page: page.stem,
+)
+def test_who_types_what_a_page_shows_gets_what_it_shows(page: Path, tmp_path: Path) -> None:
+    """The page's files are written in its order, its commands run, and their outputs compared."""
+    run_page.run(page.read_text(encoding="utf-8"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("page", "refused"),
+    [
+        ("```console\n$ echo one\ntwo\n```\n", "prints\none"),
+        ("```console\n$ echo one; echo two\none\n```\n", "prints\none\ntwo"),
+        ("```console\n$ echo one two three\none ... four\n```\n", "prints\none two three"),
+        ("```console\necho\n```\n", "a console begins with a command behind [$]"),
+        ("```python\nprint(1)\n```\n", "no comment with a file name"),
+        ("```console\n$ pip install no-such-thing\n```\n", "no-such-thing, which is not there"),
+        ("# nothing\n", "nothing to run"),
+    ],
+)
+def test_a_page_that_is_not_true_is_refused(page: str, refused: str, tmp_path: Path) -> None:
+    """Other output, more of it, a block that nobody runs, and a package that was not tried."""
+    with pytest.raises((AssertionError, ValueError), match=refused):
+        run_page.run(page, tmp_path)
+
+
+def test_a_page_may_leave_out_what_it_marks_as_left_out(tmp_path: Path) -> None:
+    """Any lines for ``...`` alone, any text within a line, and however long pytest took."""
+    page = """
+```python
+# inner/some.py
+print("one\\ntwo\\nthree 4 five\\n1 passed in 0.37s")
+```
+
+```console
+$ python inner/some.py
+...
+three ... five
+1 passed in 3.02s
+```
+"""
+    run_page.run(page, tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------------- the claims
@@ -279,11 +343,7 @@ def test_pytests_own_help_names_every_setting(pytester: pytest.Pytester) -> None
 
 def test_the_page_of_scenarios_is_what_the_catalogue_makes() -> None:
     """``python docs/make_scenarios.py`` was run after the last change of the catalogue or the model."""
-    specification = importlib.util.spec_from_file_location("make_scenarios", ROOT / "docs/make_scenarios.py")
-    assert specification is not None
-    assert specification.loader is not None
-    maker = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(maker)
+    maker = script("make_scenarios")
     assert maker.PAGE.read_text(encoding="utf-8") == maker.page(), "run: python docs/make_scenarios.py"
 
 

@@ -1,0 +1,128 @@
+"""Does what a page of the documentation tells its reader to do, and compares what comes with what the page shows.
+
+``python docs/run_page.py PAGE...``; tests/docs and examples run every page of ``docs/tutorial.md`` and ``docs/how-to``.
+
+What a block of a page is, its language and first line say:
+
+* a comment with nothing but a file name (``# test_ready.py``): this file, which the reader writes, anew if it is there;
+* ``console``: commands behind ``$``, each followed by what it prints. A line ``...`` stands for any lines, and ``...``
+  within a line for any text; how long pytest took is not compared;
+* ``pip install`` in a console is not run. What it names has to be installed already, and of all the pytest plugins that
+  are, no others are loaded.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+RUNNABLE = [DOCS / "tutorial.md", *sorted((DOCS / "how-to").glob("*.md"))]
+"""The pages whose every block is run."""
+INSTALL = "pip install "
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"# ([\w./-]+\.\w+)")
+_SECONDS = re.compile(r"\bin \d+\.\d\ds\b.*")
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Return the blocks of a page, each with its language."""
+    return [(language, body) for language, body in _BLOCK.findall(page)]
+
+
+def commands(console: str) -> list[tuple[str, str]]:
+    """Return the commands of a console, each with what it prints."""
+    first, *others = re.split(r"^\$ ", console, flags=re.MULTILINE)
+    if first:
+        raise ValueError(f"a console begins with a command behind $, not with {first!r}")
+    return [(command, shown) for command, _, shown in (other.partition("\n") for other in others)]
+
+
+def installed_by(page: str) -> set[str]:
+    """Return the names of what a page installs."""
+    found = [command for language, body in blocks(page) if language == "console" for command, _ in commands(body)]
+    return {name for command in found if command.startswith(INSTALL) for name in command[len(INSTALL) :].split()}
+
+
+def run(page: str, directory: Path) -> None:
+    """Do what a page says, in an empty directory.
+
+    Raises:
+        AssertionError: if a command prints something else than the page shows.
+        ValueError: for a block that is neither a file nor a console, and for a page without any.
+    """
+    environment = _environment(installed_by(page))
+    if not blocks(page):
+        raise ValueError("there is nothing to run")
+    for language, body in blocks(page):
+        named = _FILE.fullmatch(body.partition("\n")[0])
+        if named:
+            file = directory / named[1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(body, encoding="utf-8")
+        elif language == "console":
+            for command, shown in commands(body):
+                if not command.startswith(INSTALL):
+                    _compare(command, shown, _printed(command, directory, environment))
+        else:
+            raise ValueError(f"this block is no console, and its first line is no comment with a file name:\n{body}")
+
+
+def _environment(installs: set[str]) -> dict[str, str]:
+    """Return what makes a command see what its reader would: these packages' pytest plugins, and no settings."""
+    plugins = []
+    for name in sorted(installs):
+        try:
+            entries = distribution(name).entry_points
+        except PackageNotFoundError:
+            raise ValueError(f"the page installs {name}, which is not there") from None
+        plugins += [entry.value for entry in entries.select(group="pytest11")]
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON", "COV", "TOX"))
+    }
+    return {
+        **kept,
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": ",".join(plugins),
+    }
+
+
+def _printed(command: str, directory: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(  # noqa: S602  (the page's own command, as its reader would type it)
+        command,
+        shell=True,
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    return done.stdout
+
+
+def _compare(command: str, shown: str, printed: str) -> None:
+    patterns = [
+        r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n" for line in _lines(shown)
+    ]
+    text = "".join(f"{line}\n" for line in _lines(printed))
+    if not re.fullmatch("".join(patterns), text):
+        raise AssertionError(f"$ {command}\nprints\n{printed}\nand the page shows\n{shown}")
+
+
+def _lines(text: str) -> list[str]:
+    return [_SECONDS.sub("in 0.01s", line).rstrip() for line in text.strip("\n").splitlines()]
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        with tempfile.TemporaryDirectory() as scratch:
+            run(Path(argument).read_text(encoding="utf-8"), Path(scratch))
+        print(f"{argument}: as it says")
