@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from pytest_hvclock.explore import explore
+from pytest_hvclock.explore import Acknowledged, Explorer, explore, trial_of
 
 
 def wall_as_duration():
@@ -96,6 +98,7 @@ def test_a_loop_that_goes_on_too_long_is_a_finding():
     assert not found.failures
     assert [(one.kind, one.schedule) for one in found.findings] == [
         ("waits", 'Step("-1 s") before reading 1 of "while time.time() < until:"'),
+        ("crossed", 'Step("-1 s") before reading 1 of "while time.time() < until:"'),
         ("never ended", 'Step("-9 h") before reading 1 of "while time.time() < until:"'),
     ]
 
@@ -105,6 +108,67 @@ def test_a_wait_that_is_too_long_is_a_finding_with_its_line():
     (one,) = [one for one in found.findings if one.kind == "long wait"]
     assert one.schedule == 'Step("-10 s") before reading 1 of "time.sleep(max(due - time.time(), 0))"'
     assert one.what.startswith("waits 20 s at ")
+
+
+class Ids:
+    last = 0.0
+
+    def plain(self):
+        self.last = max(self.last, time.time() + 1)
+
+    def meant(self):
+        self.last = max(self.last, time.time() + 1)  # hvclock: may cross: numbers only go up
+
+    def said(self):
+        self.last = max(self.last, time.time() + 1)  # hvclock: may cross
+
+
+def guarded(kind):
+    ids = Ids()
+    for _ in range(2):
+        kind(ids)
+        time.sleep(1)
+
+
+def test_readings_that_meet_across_a_step_are_a_finding_with_the_lines_that_read():
+    (one,) = explore(lambda: guarded(Ids.plain), random.Random(1), places=None).findings
+    here = Path(__file__).relative_to(Path.cwd())
+    line = "self.last = max(self.last, time.time() + 1)"
+    number = Ids.plain.__code__.co_firstlineno + 1
+    assert one.schedule == f'Step("-1 s") before reading 2 of "{line}"'
+    assert one.what.splitlines() == [
+        f"readings from two sides of a step: they are compared at {here}:{number}: {line}",
+        f"  read at {here}:{number}: {line}",
+        f"  read at {here}:{number}: {line}",
+    ]
+
+
+def test_a_guard_says_that_it_may_cross_and_why():
+    """In a comment or in the configuration; without a reason it is refused, and told of with what is missing."""
+    found = explore(lambda: guarded(Ids.meant), random.Random(1), places=None)
+    assert (found.failures, found.findings) == ([], [])
+    (one,) = explore(lambda: guarded(Ids.said), random.Random(1), places=None).findings
+    assert "its comment gives no reason, and so acknowledges nothing: write # hvclock: may cross: REASON" in one.what
+    for where in ("explore/test_planted_bugs.py", "test_planted_bugs.py::Ids.plain", "test_planted_bugs.py::plain"):
+        explorer = Explorer(
+            trial_of(lambda: guarded(Ids.plain)), random.Random, None, Acknowledged([f"{where}: it counts"])
+        )
+        assert explorer.explore(explorer.tasks()).findings == []
+    explorer = Explorer(trial_of(lambda: guarded(Ids.plain)), random.Random, None, Acknowledged(["bugs.py: it counts"]))
+    assert len(explorer.explore(explorer.tasks()).findings) == 1
+    for line in ("file.py", "file.py: ", ": why", "file.py::name"):
+        with pytest.raises(ValueError, match="does not say what may cross a step and why"):
+            Acknowledged([line])
+
+
+def test_the_standard_librarys_own_guard_is_known():
+    def makes():
+        ids = [uuid.uuid1() for _ in range(3)]
+        assert len(set(ids)) == 3
+
+    found = explore(makes, random.Random(1), places=None)
+    assert (found.left_out, found.failures, found.findings) == ("", [], [])
+    assert found.runs > 10
 
 
 def sound():

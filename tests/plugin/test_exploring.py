@@ -178,6 +178,10 @@ def test_a_strike_that_broke_is_kept_and_tried_first(pytester):
         (["--hvclock-explore", "--hvclock-places=0"], "ERROR: --hvclock-places: '0' is no number of places: *"),
         (["--hvclock-explore", "--hvclock-seed=x"], "ERROR: --hvclock-seed: 'x' is no seed: *"),
         (["--hvclock-replay=Step"], "ERROR: --hvclock-replay: 'Step' is not a schedule *"),
+        (
+            ["--hvclock-explore", "-o", "hvclock_may_cross=file.py"],
+            "ERROR: hvclock_may_cross: 'file.py' does *",
+        ),
         (["--hvclock-explore", "--hvclock=drift-500ppm"], "ERROR: --hvclock-explore and *leave --hvclock out*"),
     ],
 )

@@ -10,8 +10,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from pytest_hvclock.explore.acknowledged import Acknowledged
 from pytest_hvclock.explore.schedules import Schedule
-from pytest_hvclock.explore.search import PLACES, Exploration, Explorer, Outcome, Trial
+from pytest_hvclock.explore.search import PLACES, Exploration, Explorer, Outcome, Task, Trial
 from pytest_hvclock.explore.watch import Watch
 from pytest_hvclock.model.host import Host
 from pytest_hvclock.running import Running
@@ -34,7 +35,7 @@ def explore(
     """
     seed = chance.random()
     explorer = Explorer(trial_of(program, **settings), lambda kind: random.Random(f"{seed} {kind}"), places)  # noqa: S311  (no secret)
-    return explorer.explore(explorer.schedules())
+    return explorer.explore(explorer.tasks())
 
 
 def trial_of(program: Callable[[], object], **settings: Any) -> Trial:
@@ -67,4 +68,4 @@ def outcome_of(failure: BaseException) -> Outcome:
     return Outcome(first or type(failure).__name__, where)
 
 
-__all__ = ["Exploration", "Explorer", "Outcome", "Schedule", "Watch", "explore", "trial_of"]
+__all__ = ["Acknowledged", "Exploration", "Explorer", "Outcome", "Schedule", "Task", "Watch", "explore", "trial_of"]

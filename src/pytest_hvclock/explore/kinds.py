@@ -47,6 +47,9 @@ KINDS = (
 )
 """What is tried, in this order."""
 
+STEPS = tuple(kind for kind in KINDS if kind.name in ("a large step back", "a large step forward"))
+"""Those that readings are asked to remember the sides of."""
+
 _SIZES = ("1 s", "10 s", "1 min", "1 h", "1 d", "30 d")
 _SIMPLEST: tuple[Anomaly, ...] = (
     *(Step(f"-{size}") for size in _SIZES),

@@ -8,10 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pytest_hvclock.explore.kinds import KINDS, Kind, rank
+from pytest_hvclock.explore.acknowledged import Acknowledged, refusal
+from pytest_hvclock.explore.kinds import KINDS, STEPS, Kind, rank
 from pytest_hvclock.explore.schedules import Schedule, Spot, parsed
 from pytest_hvclock.explore.shrinking import shrink
 from pytest_hvclock.explore.watch import Budget, Event, Watch
+from pytest_hvclock.running.readings import Meeting
+from pytest_hvclock.timeline import Place
 from pytest_hvclock.units import NS_PER_MS, NS_PER_S, seconds_text
 
 PLACES = 5
@@ -19,6 +22,8 @@ PLACES = 5
 _SHRINKING, _SHRINKING_FINDINGS = 200, 60
 """How many runs it may take to make a failure, or a finding, smaller."""
 _CLEAN_RUNS = 3
+CROSSED = "crossed"
+"""The kind of a finding: two readings that met across a step."""
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
@@ -48,7 +53,7 @@ class Found:
     """What an anomaly did to a program."""
 
     what: str
-    """In one line."""
+    """In words: a line, or a few."""
     schedule: str
     """The smallest schedule that does it, as ``parsed`` reads it."""
     before: str
@@ -85,6 +90,12 @@ class Exploration:
         self.runs += other.runs
         self.failures = _merged([*self.failures, *other.failures])
         self.findings = _merged([*self.findings, *other.findings])
+        self.settle()
+
+    def settle(self) -> None:
+        """Let go of crossings at lines that are known to fail: the failure says more."""
+        failed = {one.where for one in self.failures}
+        self.findings = [one for one in self.findings if one.kind != CROSSED or one.where not in failed]
 
 
 def _merged(found: Iterable[Found]) -> list[Found]:
@@ -130,6 +141,15 @@ class Clean:
         return set(self.walls)
 
 
+@dataclass(frozen=True)
+class Task:
+    """One run to be made."""
+
+    schedule: Schedule
+    remembers: bool = False
+    """Whether it is made to see which readings meet across a step, and not by its outcome."""
+
+
 class Explorer:
     """Explores one program, in one piece or in several."""
 
@@ -138,6 +158,7 @@ class Explorer:
         trial: Trial,
         draw: Callable[[str], random.Random],
         places: int | None = PLACES,
+        acknowledged: Acknowledged | None = None,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -145,13 +166,15 @@ class Explorer:
             trial: runs the program once.
             draw: returns the source of chance for a kind of anomaly, seeded by its name.
             places: at how many places each kind strikes; None for all.
+            acknowledged: which readings may meet across a step.
         """
         self._trial = trial
+        self._acknowledged = acknowledged or Acknowledged()
         self._draw = draw
         self._places = places
         self._clean: Clean | None = None
         self._runs = 0
-        self._outcomes: dict[Schedule, tuple[Watch, Outcome]] = {}
+        self._outcomes: dict[Task, tuple[Watch, Outcome]] = {}
         self.left_out: str | None = None
         """Why there is nothing to explore, once that is known; empty if there is."""
 
@@ -161,13 +184,18 @@ class Explorer:
             self.left_out = self._settle()
         return self._clean if not self.left_out else None
 
-    def schedules(self) -> list[Schedule]:
-        """Return every schedule that there is to be tried, in an order that is the same everywhere."""
+    def tasks(self) -> list[Task]:
+        """Return every run that there is to be made, in an order that is the same everywhere."""
         clean = self.clean()
-        return [kind.at(spot) for kind in KINDS for spot in self._drawn(kind, clean)] if clean is not None else []
+        if clean is None:
+            return []
+        tasks = [Task(kind.at(spot)) for kind in KINDS for spot in self._drawn(kind, clean)]
+        if clean.walls:
+            tasks += [Task(kind.at(spot), remembers=True) for kind in STEPS for spot in self._drawn(kind, clean)]
+        return tasks
 
-    def explore(self, schedules: Iterable[Schedule], into: Exploration | None = None) -> Exploration:
-        """Try some schedules; what is found so far is in ``into`` at any time.
+    def explore(self, tasks: Iterable[Task], into: Exploration | None = None) -> Exploration:
+        """Make some of the runs; what is found so far is in ``into`` at any time.
 
         Returns:
             ``into``, or a new exploration: failures and findings, each with its smallest schedule.
@@ -177,13 +205,14 @@ class Explorer:
         before = self._runs if self._clean is not None else 0
         try:
             clean = self.clean()
-            for schedule in schedules:
+            for task in tasks:
                 if clean is None or self.left_out:
                     break
-                self._try(schedule, clean, found)
+                self._try(task, clean, found)
         finally:
             random.setstate(state)
             found.runs += self._runs - before
+            found.settle()
             if self.left_out:
                 found.left_out, found.failures, found.findings = self.left_out, [], []
         return found
@@ -192,7 +221,7 @@ class Explorer:
         """Make the clean runs; returns why the program is left out, or nothing."""
         before: Clean | None = None
         for number in range(_CLEAN_RUNS):
-            watch, outcome = self._run(Schedule(), Budget(real_s=60.0))
+            watch, outcome = self._run(Task(Schedule()), Budget(real_s=60.0))
             if outcome.skipped:
                 return f"skipped: {outcome.skipped}"
             if watch.ended:
@@ -215,50 +244,54 @@ class Explorer:
         drawn = sorted(range(len(pool)), key=keys.__getitem__)[: self._places]
         return [pool[number] for number in sorted(drawn)]
 
-    def _run(self, schedule: Schedule, budget: Budget) -> tuple[Watch, Outcome]:
+    def _run(self, task: Task, budget: Budget) -> tuple[Watch, Outcome]:
         random.seed(0)
-        watch = Watch(schedule, budget)
+        watch = Watch(task.schedule, budget, remembers=task.remembers)
         self._runs += 1
         outcome = self._trial(watch)
         return watch, outcome
 
-    def _try(self, schedule: Schedule, clean: Clean, into: Exploration) -> None:
+    def _try(self, task: Task, clean: Clean, into: Exploration) -> None:
         """Make one run, and look into what it shows."""
-        watch, outcome = self._struck(schedule, clean)
+        watch, outcome = self._struck(task, clean)
+        if task.remembers:
+            for place in watch.meetings or ():
+                self._note_crossing(place, task.schedule, clean, into)
+            return
         if outcome.error and not watch.ended:
-            self._note_failure(outcome, schedule, clean, into)
+            self._note_failure(outcome, task.schedule, clean, into)
             return
         finding = _finding(watch, clean)
         if finding is not None and not any(finding[:2] == (one.kind, one.where) for one in into.findings):
-            self._note_finding(finding[:2], schedule, clean, into)
+            self._note_finding(finding[:2], task.schedule, clean, into)
 
-    def _struck(self, schedule: Schedule, clean: Clean) -> tuple[Watch, Outcome]:
+    def _struck(self, task: Task, clean: Clean) -> tuple[Watch, Outcome]:
         """Make a run, unless the same has been made already."""
-        known = self._outcomes.get(schedule)
+        known = self._outcomes.get(task)
         if known is None:
-            known = self._outcomes[schedule] = self._run(schedule, clean.budget)
+            known = self._outcomes[task] = self._run(task, clean.budget)
         return known
 
     def _note_failure(self, outcome: Outcome, schedule: Schedule, clean: Clean, into: Exploration) -> None:
         if any((outcome.kind, outcome.where) == (one.kind, one.where) for one in into.failures):
             return
-        _, again = self._run(Schedule(), Budget(real_s=60.0))
+        _, again = self._run(Task(Schedule()), Budget(real_s=60.0))
         if again.error:
             self.left_out = f"not repeatable: after a struck run it fails without any anomaly: {again.error}"
             return
 
         def breaks(smaller: Schedule) -> bool:
-            watch, result = self._struck(smaller, clean)
+            watch, result = self._struck(Task(smaller), clean)
             return watch.ended is None and (result.kind, result.where) == (outcome.kind, outcome.where)
 
         smallest = shrink(schedule, breaks, clean.pool_of, _SHRINKING)
-        _, result = self._struck(smallest, clean)
+        _, result = self._struck(Task(smallest), clean)
         found = _found(_ADDRESS.sub("0x...", result.error), smallest, (result.kind, result.where), clean)
         into.failures = _merged([*into.failures, found])
 
     def _note_finding(self, key: tuple[str, str], schedule: Schedule, clean: Clean, into: Exploration) -> None:
         def shows(smaller: Schedule) -> tuple[str, str, str] | None:
-            watch, result = self._struck(smaller, clean)
+            watch, result = self._struck(Task(smaller), clean)
             seen = _finding(watch, clean) if watch.ended or not result.error else None
             return seen if seen is not None and seen[:2] == key else None
 
@@ -266,6 +299,32 @@ class Explorer:
         seen = shows(smallest)
         if seen is not None:
             into.findings = _merged([*into.findings, _found(seen[2], smallest, key, clean)])
+
+    def _note_crossing(self, place: Place, schedule: Schedule, clean: Clean, into: Exploration) -> None:
+        key = (CROSSED, str(place))
+        if self._acknowledged.covers(place) or any(key == (one.kind, one.where) for one in into.findings):
+            return
+
+        def meeting(smaller: Schedule) -> Meeting | None:
+            watch, _ = self._struck(Task(smaller, remembers=True), clean)
+            return (watch.meetings or {}).get(place)
+
+        smallest = shrink(schedule, lambda smaller: meeting(smaller) is not None, clean.pool_of, _SHRINKING_FINDINGS)
+        seen = meeting(smallest)
+        if seen is not None:
+            into.findings = _merged([*into.findings, _found(_crossing(seen), smallest, key, clean)])
+
+
+def _crossing(seen: Meeting) -> str:
+    """Say in three lines which readings met where."""
+    deed = "one is subtracted from the other" if seen.how == "-" else "they are compared"
+    lines = [f"readings from two sides of a step: {deed} at {_line(seen.place)}{refusal(seen.place)}"]
+    lines += [f"  read at {_line(memory.place)}" for memory in (seen.other, seen.one)]
+    return "\n".join(lines)
+
+
+def _line(place: Place) -> str:
+    return f"{place}: {place.text}" if place.text else str(place)
 
 
 def _found(what: str, schedule: Schedule, key: tuple[str, str], clean: Clean) -> Found:

@@ -14,6 +14,7 @@ from pytest_hvclock.explore.kinds import needs_service
 from pytest_hvclock.explore.schedules import Schedule, Spot, Strike, thread_name
 from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.running import Running
+from pytest_hvclock.running.readings import Meeting, Memories
 from pytest_hvclock.running.recorder import is_the_programs, kit, place_of
 from pytest_hvclock.timeline import Place
 from pytest_hvclock.units import NS_PER_S
@@ -54,10 +55,18 @@ class Event:
 class Watch:
     """One run under watch: a ``Watcher`` of whatever runs the program, and afterwards the record of it."""
 
-    def __init__(self, schedule: Schedule = Schedule(), budget: Budget = Budget()) -> None:  # noqa: B008  (both are frozen)
-        """Watch a run that ``schedule`` is to strike."""
+    def __init__(
+        self,
+        schedule: Schedule = Schedule(),  # noqa: B008  (it is frozen)
+        budget: Budget = Budget(),
+        *,
+        remembers: bool = False,
+    ) -> None:
+        """Watch a run that ``schedule`` is to strike; ``remembers`` tells whether its readings remember."""
         self.schedule = schedule
         self.budget = budget
+        self.meetings: dict[Place, Meeting] | None = {} if remembers else None
+        """Where readings met across a step, if they remember."""
         self.events: list[tuple[tuple[str, str, str], int, Place, str, int | None]] = []
         """Line, occurrence, place, clock and nanoseconds asked for, of each reading and wait so far."""
         self.ended: str | None = None
@@ -92,11 +101,14 @@ class Watch:
                 self._strike(strike)
         self._running = running
         running.watch(self)
+        if self.meetings is not None:
+            running.remember(Memories(running.guest, self._met))
 
     def end(self) -> None:
         """The run is over: nothing is to be watched any more."""
         if self._running is not None:
             self._running.watch(None)
+            self._running.remember(None)
             self._running = self._guest = None
 
     def read(self, clock: str) -> None:
@@ -138,6 +150,10 @@ class Watch:
                 if strike.spot is not None and strike.spot.occurrence == occurrence:
                     self._strike(strike)
         self._limit(place)
+
+    def _met(self, meeting: Meeting) -> None:
+        if meeting.crossed and self.meetings is not None:
+            self.meetings.setdefault(meeting.place, meeting)
 
     def _strike(self, strike: Strike) -> None:
         assert self._guest is not None  # noqa: S101  (begin has been called)

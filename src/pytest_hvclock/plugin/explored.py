@@ -49,15 +49,11 @@ class Explored:
         for grade, found in (("FAILED", failures), ("finding", findings)):
             for nodeid, one in found:
                 terminal.write_line(f"{grade} {nodeid}", bold=True, red=grade == "FAILED")
-                terminal.write_line(f"  {one.schedule}")
-                if one.before:
-                    terminal.write_line(f"  struck before {one.before}")
-                at = f" ({one.where})" if one.where and one.where not in one.what else ""
-                terminal.write_line(f"  {one.what}{at}")
+                _tell(terminal, one)
         for nodeid, test in tests.items():
             if test.left_out:
                 terminal.write_line(f"left out {nodeid}: {test.left_out}")
-        for grade, found in (("failures", failures), ("findings", findings)):
+        for grade, found in (("findings", findings), ("failures", failures)):
             if found:
                 terminal.write_line("to see it fail:" if grade == "failures" else "to find it again:")
             for nodeid, one in found:
@@ -69,3 +65,10 @@ class Explored:
             broke = bool(test.failures or (strict and test.findings))
             word = "left out" if test.left_out else "failed" if broke else "passed"
             terminal.stats.setdefault(word, []).append(test)
+
+
+def _tell(terminal: pytest.TerminalReporter, one: Found) -> None:
+    at = f" ({one.where})" if one.where and one.where not in one.what else ""
+    before = f"struck before {one.before}\n" if one.before else ""
+    for line in f"{one.schedule}\n{before}{one.what}{at}".splitlines():
+        terminal.write_line(f"  {line}")

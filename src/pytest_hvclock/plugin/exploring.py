@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pytest_hvclock.explore import Exploration, Explorer, Schedule, Watch
+from pytest_hvclock.explore import Acknowledged, Exploration, Explorer, Schedule, Task, Watch
 from pytest_hvclock.explore.schedules import parsed
 from pytest_hvclock.explore.search import PLACES, Found
 from pytest_hvclock.explore.watch import Budget
@@ -44,6 +44,7 @@ class Wanted:
     replay: Schedule | None
     strict: bool
     regressions: Path | None
+    acknowledged: Acknowledged
 
 
 def use_exploring(config: pytest.Config, name: str) -> None:
@@ -78,8 +79,16 @@ def use_exploring(config: pytest.Config, name: str) -> None:
         replay=replay,
         strict=option.hvclock_strict or config.getini("hvclock_strict"),
         regressions=file if config.getini("hvclock_regressions") or file.exists() else None,
+        acknowledged=_acknowledged(config.getini("hvclock_may_cross")),
     )
     config.pluginmanager.register(Exploring(config, wanted), name)
+
+
+def _acknowledged(lines: list[str]) -> Acknowledged:
+    try:
+        return Acknowledged(lines)
+    except ValueError as wrong:
+        raise pytest.UsageError(f"hvclock_may_cross: {wrong}") from None
 
 
 def _parsed(text: str) -> Schedule:
@@ -222,12 +231,12 @@ class Exploring:
         explorer, again = self._explorer(item)
         try:
             if self._wanted.replay is not None:
-                schedules = [self._wanted.replay]
+                tasks = [Task(self._wanted.replay), Task(self._wanted.replay, remembers=True)]
             else:
-                schedules = explorer.schedules()[part.number :: PARTS]
+                tasks = explorer.tasks()[part.number :: PARTS]
                 if part.number == 0:
-                    schedules = [*self._known.get(item.nodeid, ()), *schedules]
-            explorer.explore(self._telling(part, schedules), into)
+                    tasks = [*map(Task, self._known.get(item.nodeid, ())), *tasks]
+            explorer.explore(self._telling(part, tasks), into)
         finally:
             again.close(nextitem)
 
@@ -241,19 +250,20 @@ class Exploring:
                 again,
                 lambda kind: random.Random(f"{seed} {kind}"),  # noqa: S311  (no secret)
                 self._wanted.places,
+                self._wanted.acknowledged,
             )
             self._explorers[item.nodeid] = explorer, again
         return self._explorers[item.nodeid]
 
-    def _telling(self, part: Part, schedules: list[Schedule]) -> Generator[Schedule, None, None]:
+    def _telling(self, part: Part, tasks: list[Task]) -> Generator[Task, None, None]:
         """Yield the runs to be made, and say now and then how far they are."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         self._told_s = time.perf_counter()
-        for number, schedule in enumerate(schedules):
+        for number, task in enumerate(tasks):
             if time.perf_counter() - self._told_s > 2 and terminal is not None and terminal.verbosity >= 0:
                 self._told_s = time.perf_counter()
-                terminal.write_line(f"\n{part.nodeid}: {number:,} of {len(schedules):,} strikes")
-            yield schedule
+                terminal.write_line(f"\n{part.nodeid}: {number:,} of {len(tasks):,} strikes")
+            yield task
 
     def _told(self, part: Part, found: Exploration) -> dict[str, Any]:
         """Return what was found as what goes to another process, each with the command that repeats it."""

@@ -153,6 +153,11 @@ def _add_exploring(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
     parser.addini("hvclock_seed", "What the places are drawn by; see --hvclock-seed.", type="string")
     parser.addini("hvclock_strict", "Fail for findings as well; see --hvclock-strict.", type="bool", default=False)
     parser.addini(
+        "hvclock_may_cross",
+        "Where readings from two sides of a step may be compared, a line each: FILE: REASON or FILE::FUNCTION: REASON.",
+        type="linelist",
+    )
+    parser.addini(
         "hvclock_regressions",
         "The file of strikes that broke a test once, which are tried first, and to which new ones are added "
         "(default: .hvclock-regressions, if it is there).",

@@ -22,6 +22,7 @@ from pytest_hvclock.running.live import LiveReader, LiveSelector
 from pytest_hvclock.running.locks import LOCKS
 from pytest_hvclock.running.loops import IdleSelector, Loops, MakeSelector
 from pytest_hvclock.running.reader import Reader, SteppedReader, TappedReader
+from pytest_hvclock.running.readings import Memories, RememberingReader, remembering_datetimes
 from pytest_hvclock.running.recorder import Recorder, RecordingReader
 from pytest_hvclock.running.trio_runs import RUN, TrioRuns
 from pytest_hvclock.running.waits import IO_GRACE_NS, Coordinator
@@ -103,6 +104,10 @@ def _tell_all(listeners: Sequence[Callable[[int | None], None]], asked_ns: int |
         listener(asked_ns)
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Watcher(Protocol):
     """Whoever is to know of a program's readings and waits while they happen, and may act just before one."""
 
@@ -159,6 +164,8 @@ class Running(AbstractContextManager[None]):
         self._tap: Callable[[str], None] | None = None
         self._recording: RecordingReader | None = None
         self._watcher: Watcher | None = None
+        self._memories: Memories | None = None
+        self._forget_datetimes: Callable[[], None] = _nothing
         self.recorder: Recorder | None = None
         """What takes down the readings and the waits, once ``record`` was called."""
 
@@ -208,6 +215,8 @@ class Running(AbstractContextManager[None]):
             shown = self._shown(reader)
             self._engine.install(shown)
             undo.callback(self._engine.remove)
+            undo.callback(self._let_datetimes_forget)
+            self._let_datetimes_remember()
             self.guest._watch(reader.refresh)
             undo.callback(self.guest._watch, None)
             if self._engine.patches:
@@ -260,6 +269,24 @@ class Running(AbstractContextManager[None]):
         self._tell()
         self._redirect()
 
+    def remember(self, memories: Memories | None) -> None:
+        """Give the program readings that remember, and tell ``memories`` when two meet; None ends that."""
+        if self._memories is not None:
+            self._memories.forget()
+            self._let_datetimes_forget()
+        self._memories = memories
+        self._redirect()
+        if self._installed:
+            self._let_datetimes_remember()
+
+    def _let_datetimes_remember(self) -> None:
+        if self._memories is not None and self._engine.patches:
+            self._forget_datetimes = remembering_datetimes(self._memories)
+
+    def _let_datetimes_forget(self) -> None:
+        forget, self._forget_datetimes = self._forget_datetimes, _nothing
+        forget()
+
     def _tell(self) -> None:
         """Let whoever wants to know of waits hear of them."""
         if self._coordinator is not None:
@@ -283,7 +310,9 @@ class Running(AbstractContextManager[None]):
             reader = self._recording
         if self._watcher is not None:
             reader = TappedReader(reader, self._watcher.read)
-        return TappedReader(reader, self._tap) if self._tap is not None else reader
+        if self._tap is not None:
+            reader = TappedReader(reader, self._tap)
+        return RememberingReader(reader, self._memories) if self._memories is not None else reader
 
     @property
     def _sleep(self) -> Callable[[float], None] | None:

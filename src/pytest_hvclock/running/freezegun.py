@@ -31,7 +31,7 @@ from typing import Any
 from pytest_hvclock.errors import BackendError, ConflictError
 from pytest_hvclock.running.counters import stays_real
 from pytest_hvclock.running.reader import Reader
-from pytest_hvclock.running.references import Function, References, Undo
+from pytest_hvclock.running.references import Function, References, Undo, put_in_class
 from pytest_hvclock.running.sources import CONTAINER, SOURCES
 from pytest_hvclock.units import NS_PER_S, NS_PER_US
 
@@ -277,8 +277,8 @@ class Freezegun:
     def _put_methods(self, undo: ExitStack) -> None:
         """Put ours into the classes ``datetime`` and ``date``."""
         for kind, name, ours in _METHODS:
-            undo.callback(_put_in_class, kind, name, vars(kind)[name])
-            _put_in_class(kind, name, classmethod(ours))
+            undo.callback(put_in_class, kind, name, vars(kind)[name])
+            put_in_class(kind, name, classmethod(ours))
 
     def _probe(self) -> None:
         """See whether one instant arrives everywhere.
@@ -298,28 +298,6 @@ def _unsupported(why: str) -> BackendError:
         f"freezegun {version('freezegun')} does not let a guest be its clock ({why}): "
         f"install a version from {SUPPORTED}"
     )
-
-
-def _put_in_class(kind: type, name: str, value: object) -> None:
-    """Put something into a class, which may be one of CPython's built-in ones.
-
-    There the class itself refuses. Its namespace, though, is a dictionary like any other, and setting and deleting
-    ``__abstractmethods__`` tells the interpreter that a class has changed, so that it forgets what it has looked up.
-
-    Raises:
-        BackendError: if an interpreter knows neither way.
-    """
-    try:
-        setattr(kind, name, value)
-    except TypeError:
-        for namespace in gc.get_referents(vars(kind)):
-            if isinstance(namespace, dict) and name in namespace:
-                namespace[name] = value
-                abstract: Any = vars(type)["__abstractmethods__"]
-                abstract.__set__(kind, frozenset())
-                abstract.__delete__(kind)
-    if vars(kind)[name] is not value:
-        raise BackendError(f"this interpreter does not let {kind.__name__}.{name} be replaced without C code")
 
 
 def _kept_methods() -> list[Any]:

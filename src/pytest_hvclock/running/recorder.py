@@ -24,7 +24,7 @@ KEPT = 10_000
 """So many readings are kept, the last ones; all are counted."""
 
 _getframe = sys._getframe
-_Site = tuple[CodeType, int]
+Site = tuple[CodeType, int]
 """A place in compiled code: cheap to take, and worked out to a line only if somebody wants to know."""
 
 
@@ -203,7 +203,7 @@ class RecordingReader:
         self._reader.refresh()
 
 
-def place_of(site: _Site) -> Place:
+def place_of(site: Site) -> Place:
     """Return the line of a place in compiled code."""
     found = _places.get((id(site[0]), site[1]))
     if found is not None and found[0] is site[0]:

@@ -18,6 +18,8 @@ from functools import partial
 from types import CellType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
+from pytest_hvclock.errors import BackendError
+
 Function = Callable[..., Any]
 Setter = Callable[[Any, Any], bool]
 """Puts the second value in a place that holds the first, and says whether it did; what somebody else has put there
@@ -303,3 +305,25 @@ def _partial_setter(holder: partial[Any], index: int | None = None) -> Setter:
         return held
 
     return put
+
+
+def put_in_class(kind: type, name: str, value: object) -> None:
+    """Put something into a class, which may be one of CPython's built-in ones.
+
+    There the class itself refuses. Its namespace, though, is a dictionary like any other, and setting and deleting
+    ``__abstractmethods__`` tells the interpreter that a class has changed, so that it forgets what it has looked up.
+
+    Raises:
+        BackendError: if an interpreter knows neither way.
+    """
+    try:
+        setattr(kind, name, value)
+    except TypeError:
+        for namespace in gc.get_referents(vars(kind)):
+            if isinstance(namespace, dict) and name in namespace:
+                namespace[name] = value
+                abstract: Any = vars(type)["__abstractmethods__"]
+                abstract.__set__(kind, frozenset())
+                abstract.__delete__(kind)
+    if vars(kind)[name] is not value:
+        raise BackendError(f"this interpreter does not let {kind.__name__}.{name} be replaced without C code")
