@@ -44,7 +44,7 @@ def sums(directory: Path) -> dict[str, str]:
 def differences(one: Path, two: Path) -> list[str]:
     """Say where two builds differ, a line for each distribution."""
     first, second = sums(one), sums(two)
-    if [name.rpartition(".")[2] for name in sorted(first)] != ["whl", "gz"]:
+    if sorted(name.rpartition(".")[2] for name in first) != ["gz", "whl"]:
         return [f"{one}: not a wheel and an sdist, but {', '.join(sorted(first)) or 'nothing'}"]
     return [
         f"{name}: {first.get(name, 'not in the first build')}, and built again {second.get(name, 'not there')}"

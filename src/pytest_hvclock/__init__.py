@@ -39,7 +39,22 @@ _HOMES = {
     "recovers": "recovery",
     "recovers_async": "recovery",
 }
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604  (all of them are text)
+__all__ = [
+    "BackendError",
+    "ClaimError",
+    "ConflictError",
+    "Guest",
+    "Host",
+    "HvclockError",
+    "HvclockWarning",
+    "Recovery",
+    "RecoveryError",
+    "StateError",
+    "StuckError",
+    "__version__",
+    "recovers",
+    "recovers_async",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -110,7 +110,7 @@ class Timeline:
     readings: Sequence[Reading] = ()
     """Who read which clock when, without the test harness; of very many, the last."""
     waits: Sequence[Wait] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often each clock was read altogether."""
     judgements: Sequence[Judgement] = ()
     struck_at_ns: int | None = None
@@ -124,7 +124,7 @@ class Timeline:
     """The line that says why it failed."""
     command: str = ""
     """What repeats it."""
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the guest was: its ``os``, ``timesync``, ``drift``, ``backend``, ``pace`` and the like."""
 
     def bend_at(self, true_ns: int) -> Bend | None:
@@ -155,16 +155,15 @@ class Timeline:
         if not isinstance(schema, int) or schema > SCHEMA:
             raise ValueError(f"this is no timeline of schema {SCHEMA} or older: schema is {schema!r}")
         try:
-            return cls(
-                **{
-                    **given,
-                    "bends": tuple(Bend(*bend) for bend in given["bends"]),
-                    "deeds": tuple(Deed(**deed) for deed in given["deeds"]),
-                    "readings": tuple(Reading(**_placed(reading)) for reading in given["readings"]),
-                    "waits": tuple(Wait(**_placed(wait)) for wait in given["waits"]),
-                    "judgements": tuple(Judgement(**judgement) for judgement in given["judgements"]),
-                }
-            )
+            known: dict[str, Any] = {
+                **given,
+                "bends": tuple(Bend(*bend) for bend in given["bends"]),
+                "deeds": tuple(Deed(**deed) for deed in given["deeds"]),
+                "readings": tuple(Reading(**_placed(reading)) for reading in given["readings"]),
+                "waits": tuple(Wait(**_placed(wait)) for wait in given["waits"]),
+                "judgements": tuple(Judgement(**judgement) for judgement in given["judgements"]),
+            }
+            return cls(**known)
         except (KeyError, TypeError) as wrong:
             raise ValueError(f"this is no timeline: {wrong}") from None
 

@@ -110,6 +110,7 @@ def test_the_model_reads_no_real_clock(name):
 
 def test_every_public_name_resolves():
     """What the package promises is there, and nothing is imported before somebody asks."""
+    assert set(pytest_hvclock.__all__) == {"__version__", *pytest_hvclock._HOMES}
     for name in pytest_hvclock.__all__:
         assert getattr(pytest_hvclock, name) is not None
     code = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from typing import Any, ParamSpec, TypeVar, Unpack
+from typing import Any, ParamSpec, TypeVar, Unpack, cast
 
 from pytest_hvclock.claims.base import CallClaim, Claim, ClaimSettings, at_once, name_of
 from pytest_hvclock.units import seconds_text
@@ -147,7 +147,7 @@ class _Durability(CallClaim[[R], object]):
     def _end(self) -> None:
         super()._end()
         found: Any = at_once(self._read, f"the read of {name_of(self._call)}")
-        content = found if isinstance(found, Container) else list(found)
+        content = cast("Container[object]", found) if isinstance(found, Container) else list(found)
         gone = [(record, at_ns) for record, at_ns in self._written if record not in content]
         if gone:
             record, at_ns = gone[0]

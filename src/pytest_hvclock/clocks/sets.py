@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import cast, overload
 
 from pytest_hvclock.units import AS_PER_NS, duration_text, iso, seconds_text
 
@@ -80,7 +80,7 @@ class ClockSets(Sequence[ClockSet]):
 
     def __eq__(self, other: object) -> bool:
         """Compare the entries, with another log or with any sequence of sets."""
-        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+        return list(self) == list(cast("Sequence[object]", other)) if isinstance(other, Sequence) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # it grows
 

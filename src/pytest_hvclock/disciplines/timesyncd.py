@@ -28,8 +28,15 @@ class Timesyncd(PhaseCorrection):
     """A larger offset is stepped (``NTP_MAX_ADJUST``)."""
     poll_at_ns: int | None = field(default=None, init=False)
 
-    time_constant_ns = 8 * NS_PER_S
-    update_interval_ns = NS_PER_S
+    @property
+    def time_constant_ns(self) -> int:
+        """An eighth of the offset goes in each second."""
+        return 8 * NS_PER_S
+
+    @property
+    def update_interval_ns(self) -> int:
+        """The kernel works out its rate anew each second."""
+        return NS_PER_S
 
     @property
     def due_ns(self) -> int | None:

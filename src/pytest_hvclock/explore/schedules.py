@@ -75,7 +75,7 @@ def spelled(anomaly: Anomaly) -> str:
     """Write an anomaly as its constructor's call, in double quotes, which a shell takes between single ones."""
     given = [field for field in fields(anomaly) if getattr(anomaly, field.name) != field.default]
     leading = [field.name for field in fields(anomaly)][: len(given)] == [field.name for field in given]
-    values = []
+    values: list[str] = []
     for field in given:
         value = getattr(anomaly, field.name)
         text = (

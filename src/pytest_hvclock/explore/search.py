@@ -77,9 +77,9 @@ class Exploration:
 
     left_out: str = ""
     """Why the program was not explored, if it was not."""
-    failures: list[Found] = field(default_factory=list)
+    failures: list[Found] = field(default_factory=list[Found])
     """It passes clean, and fails struck."""
-    findings: list[Found] = field(default_factory=list)
+    findings: list[Found] = field(default_factory=list[Found])
     """It passes, and does something else than it did clean."""
     runs: int = 0
     """How many runs there were, the clean ones included."""

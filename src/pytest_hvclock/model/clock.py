@@ -22,10 +22,12 @@ class Readings(Protocol):
     @property
     def wall(self) -> int:
         """The wall clock."""
+        raise NotImplementedError
 
     @property
     def monotonic(self) -> int:
         """CLOCK_MONOTONIC."""
+        raise NotImplementedError
 
 
 class Clock:

@@ -145,7 +145,8 @@ class Cycle:
     def __init__(self, timekeeping: Timekeeping) -> None:
         """Watch one stretch of time of one guest."""
         self._timekeeping = timekeeping
-        self._length, self._limit = 0, 1
+        self._length = 0
+        self._limit: int = 1
         self._key: tuple[Any, ...] | None = None
         self._clocks: Segment | None = None
         self._sets = self._refusals = (0, 0)

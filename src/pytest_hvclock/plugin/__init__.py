@@ -166,7 +166,7 @@ def hvclock(request: pytest.FixtureRequest) -> Iterator[Guest]:
 def _ids(names: tuple[object, ...]) -> list[str]:
     """Return the scenarios' names as ids, each once, so that a repeated one is refused where it can be explained."""
     seen: dict[object, int] = {}
-    ids = []
+    ids: list[str] = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
         ids.append(str(name) if seen[name] == 1 else f"{name}-{seen[name]}")

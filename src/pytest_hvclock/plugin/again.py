@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import unittest
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -31,7 +31,7 @@ class Again:
         """Take the test as it was collected."""
         self._item = item
         assert item.parent is not None  # noqa: S101  (only the session has none)
-        self._sibling = Sibling.from_parent(item.parent, name=f"{item.name} is over")
+        self._sibling = cast("Any", Sibling).from_parent(item.parent, name=f"{item.name} is over")
         self._unittest = issubclass(getattr(item, "cls", None) or object, unittest.TestCase)
 
     def __call__(self, watch: Watch) -> Outcome:
@@ -49,7 +49,7 @@ class Again:
             )
             watch.end()
             if hasattr(item, "funcargs"):
-                item.funcargs = None  # as pytest does, so that nothing outlives its test
+                vars(item)["funcargs"] = None  # as pytest does, so that nothing outlives its test
         return outcome if outcome != Outcome() else after
 
     def close(self, nextitem: pytest.Item | None) -> None:
@@ -59,9 +59,11 @@ class Again:
         pytest.CallInfo.from_call(lambda: hook.pytest_runtest_setup(item=sibling), "setup")
         pytest.CallInfo.from_call(lambda: hook.pytest_runtest_teardown(item=sibling, nextitem=nextitem), "teardown")
 
-    def _phase(self, item: pytest.Item, when: Any, run: Callable[[], object]) -> Outcome:
+    def _phase(
+        self, item: pytest.Item, when: Literal["setup", "call", "teardown"], run: Callable[[], object]
+    ) -> Outcome:
         reraise = (KeyboardInterrupt, pytest.exit.Exception)
-        call: pytest.CallInfo[Any] = pytest.CallInfo.from_call(run, when, reraise)
+        call = pytest.CallInfo[object].from_call(run, when, reraise)
         if self._unittest:  # keeps its failures to itself until it is asked for a report
             item.ihook.pytest_runtest_makereport(item=item, call=call)
         if call.excinfo is None:

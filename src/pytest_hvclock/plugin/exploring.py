@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -144,11 +144,13 @@ class Exploring:
         """Put the parts of its exploration in a test's place."""
         if self._config.option.collectonly or not self._wanted.explore:
             return
-        parts = []
+        parts: list[pytest.Item] = []
         for item in items:
             assert item.parent is not None  # noqa: S101  (only the session has none)
             for number in range(PARTS if self._wanted.replay is None else 1):
-                part: Part = Part.from_parent(item.parent, name=f"{item.name} (part {number + 1} of {PARTS})")
+                part: Part = cast("Any", Part).from_parent(
+                    item.parent, name=f"{item.name} (part {number + 1} of {PARTS})"
+                )
                 part.test, part.number = item, number
                 part.own_markers[:] = [marker for marker in item.own_markers if marker.name == "filterwarnings"]
                 if self._config.pluginmanager.has_plugin("timeout"):

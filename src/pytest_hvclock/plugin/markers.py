@@ -24,9 +24,9 @@ class Marked:
     """What the ``hvclock`` markers of one test say together."""
 
     scenarios: tuple[str, ...] = ()
-    guest: dict[str, Any] = field(default_factory=dict)
+    guest: dict[str, Any] = field(default_factory=dict[str, Any])
     """Settings for ``Host.guest``."""
-    host: dict[str, Any] = field(default_factory=dict)
+    host: dict[str, Any] = field(default_factory=dict[str, Any])
     """Settings for ``Host``."""
     backend: str | None = None
     pace: str | None = None

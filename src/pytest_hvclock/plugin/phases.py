@@ -346,8 +346,8 @@ class Phases:
             if report.failed or self._reported:
                 timeline = on_guest.timeline(report)
                 report.hvclock_timeline = json.dumps(timeline.as_json())  # xdist carries text
-            if report.failed:
-                report.sections.append(("Guest clock", on_guest.section(timeline)))
+                if report.failed:
+                    report.sections.append(("Guest clock", on_guest.section(timeline)))
         return report
 
     def _suspend(self) -> None:

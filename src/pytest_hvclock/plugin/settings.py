@@ -32,7 +32,7 @@ class Settings:
 
     def options(self) -> list[str]:
         """Return what differs from the defaults as the words of a command."""
-        given = []
+        given: list[str] = []
         if self.scenario is not None:
             given.append(f"--hvclock={self.scenario}")
         if self.backend != TIME_MACHINE:

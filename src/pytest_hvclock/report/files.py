@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from pytest_hvclock.report.html import pieces
 from pytest_hvclock.report.svg import BEGINNING, svg
@@ -27,7 +28,7 @@ class Run:
     version: str
     """Of pytest-hvclock."""
     tests: Iterable[Timeline]
-    sections: Mapping[str, Sections] = field(default_factory=dict)
+    sections: Mapping[str, Sections] = field(default_factory=dict[str, Sections])
     """What was added to a test, by its node ID."""
 
     def pieces(self) -> Iterator[str]:
@@ -55,23 +56,22 @@ def read_record(path: Path) -> Run:
         OSError: if the file cannot be read.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # bytes that are no text are one too
         raise ValueError("this is no JSON") from None
-    schema = value.get("schema") if isinstance(value, dict) else None
-    if not isinstance(schema, int) or "tests" not in value:
+    record = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    schema = record.get("schema")
+    if not isinstance(schema, int) or "tests" not in record:
         raise ValueError("this is no record of a run: it has no schema and tests")
     if schema > SCHEMA:
         raise ValueError(f"this is a record of schema {schema}, and this version reads {SCHEMA} or older")
     try:
-        tests = [Timeline.from_json(test) for test in value["tests"]]
-        sections = {
-            test: [(str(title), str(text)) for title, text in added]
-            for test, added in value.get("sections", {}).items()
-        }
+        tests = [Timeline.from_json(test) for test in record["tests"]]
+        added: dict[str, Any] = record.get("sections", {})
+        sections = {test: [(str(title), str(text)) for title, text in given] for test, given in added.items()}
     except (AttributeError, TypeError, ValueError) as wrong:
         raise ValueError(f"this is no record of a run: {wrong}") from None
-    return Run(str(value.get("version", "")), tests, sections)
+    return Run(str(record.get("version", "")), tests, sections)
 
 
 def write_record(run: Run, directory: Path) -> Path:
@@ -93,7 +93,7 @@ def write_page(run: Run, directory: Path) -> Path:
 def write_drawings(timelines: Iterable[Timeline], directory: Path) -> list[Path]:
     """Write an SVG file for each timeline into a directory, which is made if need be; returns the files."""
     directory.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
     for timeline in timelines:
         path = directory / drawing_name(timeline)
         _write(path, [svg(timeline)])

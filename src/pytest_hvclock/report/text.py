@@ -79,6 +79,7 @@ class _Picture:
 
     def lines(self) -> list[str]:
         """Return the whole picture."""
+        height, below = 0, list[str]()
         for size in _SIZES:
             self.told, self.program, self.rows = self._chosen(*size)
             below = [*self._judged(), *self._readings(), *self._moments(), *self._program()]
@@ -163,7 +164,7 @@ class _Picture:
             previous = now
         marked = {self.time.x(moment.at_ns) for moment in self.told}
         labels = {row: error_words(error) for error, row in scale.levels}
-        drawn = []
+        drawn: list[str] = []
         for row in range(height):
             text = "".join(
                 (self.pen.stands if still[x] else self.pen.runs)[cells[row][x]]
@@ -186,7 +187,7 @@ class _Picture:
 
     def _passed(self, low_ns: int, high_ns: int) -> tuple[list[int], int | None]:
         """Return the errors at the bends after one instant and until another, and the error from the other on."""
-        found = []
+        found: list[int] = []
         for bend in self.timeline.bends:
             if low_ns < bend.at_ns <= high_ns:
                 found += [error for error in before_and_after(self.timeline, bend.at_ns) if error is not None]

@@ -44,3 +44,4 @@ class Backend(Protocol):
 
     def real_time_functions(self) -> dict[str, Callable[..., object]]:
         """Return those functions of the ``time`` module that go on reading the real wall clock while installed."""
+        raise NotImplementedError

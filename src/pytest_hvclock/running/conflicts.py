@@ -34,7 +34,7 @@ def refuse_active() -> None:
 def active() -> list[str]:
     """Return which libraries are faking time in this process now."""
     time_machine, freezegun = sys.modules.get("time_machine"), sys.modules.get("freezegun.api")
-    found = []
+    found: list[str] = []
     if time_machine is not None and getattr(time_machine, "traveller_stack", None):
         found.append("time-machine")
     if freezegun is not None and getattr(freezegun, "freeze_factories", None):

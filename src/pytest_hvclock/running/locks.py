@@ -137,6 +137,6 @@ class GuestRLock(GuestLock):
 LOCKS: tuple[tuple[ModuleType, str, Any], ...] = (
     (threading, "Lock", GuestLock),
     (threading, "RLock", GuestRLock),
-    (queue, "SimpleQueue", queue._PySimpleQueue),  # type: ignore[attr-defined]
+    (queue, "SimpleQueue", vars(queue)["_PySimpleQueue"]),
 )
 """What is put in place of what, while a guest runs in stepped pace."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_hvclock.running.waits import Coordinator, Waiter, nanoseconds, real_monotonic_ns
 from pytest_hvclock.units import NS_PER_S
@@ -106,7 +106,7 @@ class Loops:
 
     def _replace(self, kind: Any, name: str, make: Callable[[Method], Method]) -> None:
         """Put what ``make`` makes of a method in its place."""
-        before = vars(kind)[name]
+        before = cast("Method", vars(kind)[name])
         setattr(kind, name, make(before))
         self._undo.append(lambda: setattr(kind, name, before))
 
@@ -116,8 +116,9 @@ class Loops:
     def _offset_ns(self, loop: Any) -> int:
         """Return how far a loop's clock is ahead of the guest's; one that was there before goes on where it was."""
         if loop not in self._known:
-            before_ns = vars(loop).pop(_OFFSET, 0)
-            vars(loop).pop("time", None)
+            attributes = cast("dict[str, Any]", vars(loop))
+            before_ns = attributes.pop(_OFFSET, 0)
+            attributes.pop("time", None)
             _carried.discard(loop)
             setattr(loop, _OFFSET, before_ns + self._ahead_ns)
             self._known.add(loop)
@@ -216,8 +217,10 @@ class GuestSelector:
         """Return what is called when somebody outside the loop makes a file descriptor ready, or sends a signal."""
         own = getattr(self._loop, "_ssock", None)
         own_fd = own.fileno() if own is not None else -1
-        keys = self.real.get_map() if hasattr(self.real, "get_map") else None
-        handles = {key.fd: key.data[0] or key.data[1] for key in (keys or {}).values() if key.fd != own_fd}
+        keys: Mapping[Any, Any] | None = self.real.get_map() if hasattr(self.real, "get_map") else None
+        handles: dict[int, Any] = {
+            key.fd: key.data[0] or key.data[1] for key in (keys or {}).values() if key.fd != own_fd
+        }
         for number, handle in getattr(self._loop, "_signal_handlers", {}).items():
             handles[-number] = handle
         return {fd: getattr(handle, "_callback", None) for fd, handle in handles.items()}

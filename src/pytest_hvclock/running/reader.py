@@ -15,25 +15,32 @@ class Reader(Protocol):
     @property
     def true(self) -> int:
         """True time, which no program reads."""
+        raise NotImplementedError
 
     @property
     def wall(self) -> int:
         """The wall clock."""
+        raise NotImplementedError
 
     @property
     def monotonic(self) -> int:
         """CLOCK_MONOTONIC."""
+        raise NotImplementedError
 
     @property
     def raw(self) -> int:
         """CLOCK_MONOTONIC_RAW."""
+        raise NotImplementedError
 
     @property
     def boottime(self) -> int:
         """CLOCK_BOOTTIME."""
+        raise NotImplementedError
 
-    def wall_ns(self) -> int:
-        """Read the wall clock: what an engine calls in place of the real one."""
+    @property
+    def wall_ns(self) -> Callable[[], int]:
+        """What reads the wall clock: what an engine calls in place of the real one."""
+        raise NotImplementedError
 
     def refresh(self) -> None:
         """Look at the guest again: something may have moved a clock."""

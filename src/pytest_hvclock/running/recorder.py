@@ -163,12 +163,12 @@ class Recorder:
 class RecordingReader:
     """Reads through another reader, and takes down each reading."""
 
-    __slots__ = ("_boottime", "_monotonic", "_raw", "_reader", "wall_ns")
+    __slots__ = ("_boottime", "_monotonic", "_raw", "_reader", "_wall")
 
     def __init__(self, reader: Reader, recorder: Recorder) -> None:
         """Read ``reader``, and have ``recorder`` keep it."""
         self._reader = reader
-        self.wall_ns = recorder.taking_down(reader, "wall", 1)
+        self._wall = recorder.taking_down(reader, "wall", 1)
         self._monotonic = recorder.taking_down(reader, "monotonic", 2)
         self._raw = recorder.taking_down(reader, "raw", 2)
         self._boottime = recorder.taking_down(reader, "boottime", 2)
@@ -179,9 +179,14 @@ class RecordingReader:
         return self._reader.true
 
     @property
+    def wall_ns(self) -> Callable[[], int]:
+        """What reads and takes down the wall clock: one call, for an engine to make."""
+        return self._wall
+
+    @property
     def wall(self) -> int:
         """Read and take down the wall clock."""
-        return self.wall_ns()
+        return self._wall()
 
     @property
     def monotonic(self) -> int:

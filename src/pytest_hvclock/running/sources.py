@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from pytest_hvclock.units import NS_PER_S, NS_PER_US
 
@@ -30,7 +31,8 @@ STYLES = {
 """How code refers to a source, from before the guest was entered."""
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """One function that reads a clock."""
 
     name: str
@@ -78,7 +80,7 @@ _TAI_AHEAD_NS = (
 )
 """By how many whole seconds TAI is ahead of UTC, as this machine's kernel has been told."""
 _FORMAT = "%Y-%m-%d %H:%M:%S"
-SOURCES = (
+SOURCES: tuple[Source, ...] = (
     Source("time.time", "time.time", lambda guest: guest.wall_ns / NS_PER_S, "", "time", by_engine=True),
     Source("time.time_ns", "time.time_ns", lambda guest: guest.wall_ns, "", "time_ns", by_engine=True),
     Source("time.gmtime", "time.gmtime", lambda guest: time.gmtime(guest.wall_ns // NS_PER_S), by_engine=True),

@@ -13,7 +13,7 @@ from _thread import get_ident
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from pytest_hvclock.running.locks import GuestLock
 from pytest_hvclock.running.loops import Idle
@@ -94,7 +94,7 @@ def _waiting_tasks(manager: Any, runner: Any) -> dict[int, Any]:
     own_fd = runner.entry_queue.wakeup.wakeup_sock.fileno() if runner is not None else -1
     tasks: dict[int, Any] = {}
     for key, waiting in list(manager._registered.items()):
-        fd = key[0] if isinstance(key, tuple) else key  # as kqueue has it
+        fd = cast("tuple[int, int]", key)[0] if isinstance(key, tuple) else key  # as kqueue has it
         task = waiting if hasattr(waiting, "coro") else _either(waiting)
         if fd != own_fd and task is not None:
             tasks[fd] = task

@@ -11,7 +11,6 @@ import sys
 import sysconfig
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any
 
 from pytest_hvclock.running.counters import stays_real
 
@@ -77,7 +76,7 @@ def _search(module: ModuleType) -> dict[str, str]:
     return found
 
 
-def _home(value: Any) -> str:
+def _home(value: object) -> str:
     """Return the name of the module that something is or comes from; of data, nothing."""
     kind = type(value)
     if issubclass(kind, ModuleType):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from pytest_hvclock.errors import ConflictError
 
@@ -16,7 +16,8 @@ def refuse() -> Callable[[], None]:
     if kind is None:
         return lambda: None
     names = ("__init__", "run_forever", "run_until_complete")
-    before = {name: vars(kind).get(name) for name in names}
+    attributes = cast("Mapping[str, Any]", vars(kind))
+    before = {name: attributes.get(name) for name in names}
     for name in names:
         setattr(kind, name, _refusal)
 

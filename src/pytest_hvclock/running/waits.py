@@ -393,7 +393,7 @@ class Coordinator:
                 return None
         frames = sys._current_frames()
         places: dict[int, tuple[int, int, str]] = {}
-        outside = []
+        outside: list[int] = []
         child = False
         for ident, thread in list(self.threads.items()):
             if ident in waiting:
@@ -654,7 +654,7 @@ _CALLS_ARE_SEEN = (
 
 def _where(frame: FrameType | None) -> str:
     """Return the line at which a thread waits: the innermost of the code under test, if there is one."""
-    stack = traceback.extract_stack(frame) if frame is not None else []
+    stack: list[traceback.FrameSummary] = traceback.extract_stack(frame) if frame is not None else []
     outer = [entry for entry in stack if not entry.filename.startswith((_KIT, threading.__file__))]
     own = [entry for entry in outer if not entry.filename.startswith(_LIBRARIES)]
     for entry in reversed(own or outer):
