@@ -15,7 +15,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
-from types import CellType, FunctionType, MemberDescriptorType, ModuleType
+from types import CellType, FunctionType, MemberDescriptorType, ModuleType, UnionType
 from typing import Any
 
 from pytest_hvclock.errors import BackendError
@@ -83,10 +83,11 @@ class References:
     def _find(self) -> list[tuple[str, Function, Setter]]:
         """Ask the garbage collector, and keep those answers that are somebody's name for a function."""
         wanted = {id(function): function for function in self._functions}
-        holders = [holder for holder in gc.get_referrers(*self._functions) if holder is not self._functions]
+        holders: list[object] = [each for each in gc.get_referrers(*self._functions) if each is not self._functions]
         nested = [holder for holder in holders if type(holder) in (dict, tuple, CellType, staticmethod)]
         owners = _owners_of(nested)
-        inner = {CellType: tuple, staticmethod: dict}  # a closure's cells, and the namespace of a class
+        # a closure's cells, and the namespace of a class
+        inner = dict[object, type]({CellType: tuple, staticmethod: dict})
         owners |= _owners_of(
             [owner for holder in nested for owner in owners[id(holder)] if type(owner) is inner.get(type(holder))]
         )
@@ -94,6 +95,11 @@ class References:
         for holder in holders:
             places += _places_in(holder, owners, wanted)
         return places
+
+
+def _is(thing: object, kind: type | UnionType) -> bool:
+    """Whether something is of a kind, without asking itself, which might make a lazy object import others."""
+    return issubclass(type(thing), kind)
 
 
 def _owners_of(held: list[Any]) -> dict[int, list[Any]]:
@@ -112,9 +118,9 @@ def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
 ) -> list[tuple[str, Function, Setter]]:
     """Return the places in one object that refers to a wanted function."""
     owners = owners_of.get(id(holder), [])
-    if isinstance(holder, dict):
+    if _is(holder, dict):
         return _places_in_namespace(holder, owners, wanted)
-    if isinstance(holder, tuple):
+    if _is(holder, tuple):
         held = [(index, value) for index, value in enumerate(holder) if id(value) in wanted]
         return [
             (owner.__module__ or "", value, _default_setter(owner, index))
@@ -124,24 +130,24 @@ def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
         ] + [
             (type(owner).__module__, value, _partial_setter(owner, index))
             for owner in owners
-            if isinstance(owner, partial) and owner.args is holder
+            if _is(owner, partial) and owner.args is holder
             for index, value in held
         ]
     if isinstance(holder, CellType):
         return [(_module_of_cell(owners, owners_of), holder.cell_contents, _cell_setter(holder))]
-    if isinstance(holder, staticmethod):
+    if _is(holder, staticmethod):
         return [
             (owner.get("__module__", ""), wanted[id(holder.__func__)], _class_setter(owner_class, name))
             for owner in owners
-            if isinstance(owner, dict)
+            if _is(owner, dict)
             for owner_class in owners_of.get(id(owner), ())
             if isinstance(owner_class, type)
             for name, value in list(owner.items())
             if value is holder
         ]
-    if isinstance(holder, partial):
+    if _is(holder, partial):
         return [(type(holder).__module__, holder.func, _partial_setter(holder))] if id(holder.func) in wanted else []
-    if isinstance(holder, list | set | frozenset | ModuleType):
+    if _is(holder, list | set | frozenset | ModuleType):
         return []
     attributes = list(getattr(holder, "__dict__", {}).items())
     found = [(value, _attribute_setter(holder, name)) for name, value in attributes if id(value) in wanted]
@@ -162,10 +168,10 @@ def _places_in_namespace(
         return [(module, holder[name], _item_setter(holder, name)) for name in names]
     for owner in owners:
         # the keyword defaults of a function, or the globals of one that was made by exec
-        parts = (owner.__kwdefaults__, owner.__globals__) if isinstance(owner, FunctionType) else ()
+        parts = (owner.__kwdefaults__, owner.__globals__) if _is(owner, FunctionType) else ()
         if any(part is holder for part in parts):
             return [(owner.__module__ or "", holder[name], _item_setter(holder, name)) for name in names]
-        if isinstance(owner, partial) and owner.keywords is holder:
+        if _is(owner, partial) and owner.keywords is holder:
             return [(type(owner).__module__, holder[name], _item_setter(holder, name)) for name in names]
         if isinstance(owner, type):
             return [
