@@ -34,10 +34,6 @@ def test_multiprocessing_waits_in_real_time(python):
     """Its queues, pools and joins are real, whether it was imported before the guest or on it."""
     script = """
         {first}
-        # in one run of seven or so a buffer of the queue's pickler is let go in the wrong order: noise and no harm,
-        # never seen without a guest, and not understood yet
-        usual = sys.unraisablehook
-        sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, BufferError) else usual(lost)
         def child(items):
             time.sleep(0.1)
             items.put("item")

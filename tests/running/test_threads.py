@@ -237,6 +237,56 @@ def test_an_anomaly_strikes_waiting_threads(python):
     """) == ["[(10, 10.0, 10), (20, 20.0, 48), (30, 30.0, 58)]"]
 
 
+def test_nothing_is_kept_of_threads_that_were_looked_at(python):
+    """What they held goes with them, at once and in their own order; so does what came out of a wait."""
+    assert python("""
+        import gc, weakref
+        from pytest_hvclock.running import waits
+        waits._STRANGERS_S = 0.3
+        gc.disable()
+        class Held:
+            pass
+        alive, lock = [], threading.Lock()
+        def hold(wait):
+            held = Held()
+            alive.append(weakref.ref(held))
+            wait()
+        def run(wait):
+            thread = threading.Thread(target=hold, args=(wait,))
+            thread.start()
+            thread.join()
+        def fail():
+            raise LookupError
+        lock.acquire()
+        running = guest.running()
+        with running:
+            run(lambda: real_sleep[0](0.3))
+            run(lambda: lock.acquire(timeout=0.3))
+            sleeper = threading.Thread(target=time.sleep, args=(3600,))
+            sleeper.start()
+            run(lambda: lock.acquire(timeout=1))
+            sleeper.join()
+            print(len(running.overtaken))
+            stuck = threading.Thread(target=hold, args=(lock.acquire,))
+            stuck.start()
+            try:
+                stuck.join()
+            except StuckError:
+                lock.release()
+            stuck.join()
+            sleeper = threading.Thread(target=time.sleep, args=(3600,))
+            sleeper.start()
+            for wait in (lambda: time.sleep(60), lambda: threading.Event().wait(60), lambda: sleeper.join(60)):
+                host.at("3 s", fail)
+                try:
+                    hold(wait)
+                except LookupError:
+                    print("failed", time.monotonic())
+            sleeper.join()
+        print([held() for held in alive])
+    """) == ["1", "failed 3603.0", "failed 3606.0", "failed 3609.0", "[None, None, None, None, None, None, None]"]
+
+
 def test_threads_that_wait_for_each_other_are_reported(python):
     """All wait and none has a deadline: every thread is named with its line, in the test's own thread."""
     lines = python("""

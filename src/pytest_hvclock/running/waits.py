@@ -68,7 +68,7 @@ class Waiter:
     __slots__ = (
         "coordinator",
         "deadline_ns",
-        "failure",
+        "failures",
         "lock",
         "look",
         "notified",
@@ -87,7 +87,8 @@ class Waiter:
         self.deadline_ns: int | None = None
         self.order = 0
         self.woken = self.notified = False
-        self.failure: BaseException | None = None
+        self.failures: list[BaseException] = []
+        """What is to come out of the wait, until it does: an exception must not hold itself."""
         self.look: Callable[[float], bool] | None = None
         """Waits so many real seconds for the world outside; returns whether that has ended the wait."""
         self.nudge: Callable[[], None] | None = None
@@ -193,8 +194,8 @@ class Coordinator:
             self._block(waiter)
         finally:
             self._withdraw(waiter)
-        if waiter.failure is not None:
-            raise waiter.failure
+        if waiter.failures:
+            raise waiter.failures.pop()
         return waiter.notified
 
     def wake(self, waiter: Waiter) -> None:
@@ -260,9 +261,10 @@ class Coordinator:
                 self._leave_the_wheel()
                 if force:
                     return
-        except BaseException as failure:  # noqa: BLE001  (it goes to the thread that it interrupts)
+        except BaseException as failure:
             self._leave_the_wheel()
-            self._fail(failure)
+            if not self._hand_over(failure):
+                raise
         finally:
             self._leave_the_wheel()
 
@@ -311,17 +313,19 @@ class Coordinator:
             if earliest is not None and deadline_ns is not None and self._guest_monotonic_ns() >= deadline_ns:
                 self._release(earliest)
 
-    def _fail(self, failure: BaseException) -> None:
-        """Let an exception come out of the wait that it interrupted: the owner's if it waits, else the caller's."""
+    def _hand_over(self, failure: BaseException) -> bool:
+        """Let an exception come out of the wait that it interrupted: the owner's if it waits, else the caller's.
+
+        Returns whether one of them does.
+        """
         with self._mutex:
             mine = [waiter for waiter in self._asleep() if waiter.thread == self.owner] or [
                 waiter for waiter in self._asleep() if waiter.thread == get_ident()
             ]
             if mine:
-                mine[-1].failure = failure
+                mine[-1].failures.append(failure)
                 self._release(mine[-1])
-                return
-        raise failure
+        return bool(mine)
 
     def _block(self, waiter: Waiter) -> None:
         """Really wait until somebody wakes this thread, looking now and then at those who should."""
@@ -368,7 +372,7 @@ class Coordinator:
             return
         self._seen = now if _CALLS_ARE_SEEN else None
         for ident in now.outside:
-            self.overtake(f"{self.name(ident)} at {_where(sys._current_frames().get(ident))}")
+            self.overtake(f"{self.name(ident)} at {_where(ident)}")
         self._looker = None  # a planned action may wait in its turn
         self._drive(force=True)
 
@@ -383,7 +387,7 @@ class Coordinator:
                 waiter.deadline_ns is not None or waiter.look is not None for waiter in self._asleep()
             )
         if not hopeful and self._guest.host._next_planned_ns() is None:
-            self._fail(StuckError(self._describe()))
+            self._hand_over(StuckError(self._describe()))
 
     def _look(self) -> Standstill | None:
         """Return where each thread that counts as running stands, or None if one of them is seen to do something."""
@@ -391,7 +395,7 @@ class Coordinator:
             waiting = {waiter.thread for waiter in self._asleep()}
             if not self._can_run() or self._born:  # nobody to look at, or somebody who is only about to begin
                 return None
-        frames = sys._current_frames()
+        frames = _frames_of_others()
         places: dict[int, tuple[int, int, str]] = {}
         outside: list[int] = []
         child = False
@@ -410,13 +414,12 @@ class Coordinator:
 
     def _strangers(self) -> int:
         """Count the live threads that are neither the guest's nor the kit's."""
-        return sum(ident not in self.threads and ident not in own_threads for ident in sys._current_frames())
+        return sum(ident not in self.threads and ident not in own_threads for ident in _frames_of_others())
 
     def _describe(self) -> str:
         """Say that all wait, and where each does."""
         lines = ["every thread of the guest waits, and none has a deadline:"]
-        frames = sys._current_frames()
-        lines += [f"  {self.name(ident)} at {_where(frames.get(ident))}" for ident in list(self.threads)]
+        lines += [f"  {self.name(ident)} at {_where(ident)}" for ident in list(self.threads)]
         return "\n".join(lines)
 
     def name(self, ident: int) -> str:
@@ -652,8 +655,20 @@ _CALLS_ARE_SEEN = (
 )
 
 
-def _where(frame: FrameType | None) -> str:
+def _frames_of_others() -> dict[int, FrameType]:
+    """Return where every other thread is, by its identifier.
+
+    With its own frame among them the caller would hold itself, and with it the locals of all threads, until the next
+    collection of garbage; and then in an order in which a buffer may be closed before what still looks into it.
+    """
+    frames = sys._current_frames()
+    del frames[get_ident()]
+    return frames
+
+
+def _where(ident: int) -> str:
     """Return the line at which a thread waits: the innermost of the code under test, if there is one."""
+    frame = sys._getframe(1) if ident == get_ident() else _frames_of_others().get(ident)
     stack: list[traceback.FrameSummary] = traceback.extract_stack(frame) if frame is not None else []
     outer = [entry for entry in stack if not entry.filename.startswith((_KIT, threading.__file__))]
     own = [entry for entry in outer if not entry.filename.startswith(_LIBRARIES)]
