@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import os
 import queue
+import random
 import socket
 import subprocess
 import sys
@@ -19,6 +21,9 @@ from _thread import interrupt_main
 import pytest
 
 from pytest_hvclock import Host, StateError, StuckError
+from pytest_hvclock.model.guest import State
+from pytest_hvclock.running import active
+from pytest_hvclock.running import live as live_pace
 
 NS = 10**9
 SOON_S = 60
@@ -89,6 +94,46 @@ def test_a_coarse_guest_is_read_in_ticks(guest):
         for _ in range(3):
             assert time.time_ns() % 15_625_000 == time.monotonic_ns() % 15_625_000 == 0
             time.sleep(0.005)
+
+
+SETTINGS = [
+    {"drift": "0 ppm"},
+    {"drift": "+200 ppm"},
+    {"drift": "-333333333 ppb", "timesync": "linux"},
+    {"drift": "0 ppb", "coarse": True},
+    {"drift": "20 %", "os": "windows", "timesync": "windows"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings["drift"])
+def test_every_reading_is_what_the_model_says_at_that_instant(monkeypatch, settings):
+    """To the nanosecond, along the line that was taken down and after the verbs that end it."""
+    real_ns = [10**15]
+    monkeypatch.setattr(live_pace, "_now_ns", lambda: real_ns[0])
+    chance = random.Random(4)
+    guest = Host().guest(**{"timesync": "off", **settings})
+    verbs = [
+        *(lambda: guest.step("-1 h"), lambda: guest.step(1), guest.pause, guest.resume, guest.checkpoint),
+        *(lambda: guest.advance("7 s"), lambda: guest.restore(guest.save()), guest.hibernate, guest.boot),
+        *(lambda: setattr(guest, "drift", f"{chance.randrange(-(10**6), 10**6)} ppb"), lambda: None),
+    ]
+    with guest.running(backend="direct", pace="live"):
+        reader, true_ns = active()._reader, guest.host.true_ns
+        for _ in range(2000):
+            if chance.random() < 0.1:
+                with contextlib.suppress(StateError):
+                    chance.choice(verbs)()
+                true_ns = guest.host.true_ns
+            event_ns = (guest._next_event_ns() or true_ns) - true_ns + chance.randrange(2)
+            gone_ns = chance.choice([0, 1, 5000, chance.randrange(10**8), chance.randrange(3 * NS), event_ns])
+            real_ns[0], true_ns = real_ns[0] + gone_ns, true_ns + gone_ns
+            shown = reader.wall_ns(), reader.monotonic, reader.raw, reader.boottime, reader.true
+            if guest.state is State.OFF:
+                guest.boot()
+                continue
+            said = guest.wall_ns, guest.monotonic_ns, guest.monotonic_raw_ns, guest.boottime_ns, true_ns
+            assert shown == said
+            assert shown[0] == reader.wall
 
 
 STEPPED_WALL = """
@@ -346,6 +391,26 @@ def test_what_a_planned_action_raises_while_nobody_looks_comes_out_at_the_end(gu
         block(OSError("own"))
     with guest.running(pace="live"):
         time.sleep(0.001)
+
+
+def test_what_an_action_raises_in_another_thread_comes_out_of_the_next_reading(monkeypatch, guest):
+    """No line is read along before it has come out, however short a time it was."""
+    real_ns = [10**15]
+    monkeypatch.setattr(live_pace, "_now_ns", lambda: real_ns[0])
+    with guest.running(backend="direct", pace="live"):
+        reader = active()._reader
+        guest.host.at("1 ms", boom)
+        real_ns[0] += 10**6
+        other = threading.Thread(target=reader.refresh)
+        other.start()
+        other.join()
+        for read in (reader.wall_ns, lambda: reader.monotonic):
+            with pytest.raises(LookupError, match="planned"):
+                read()
+            assert reader.true == guest.host.true_ns
+            reader._failure = LookupError("planned")
+            reader.refresh()
+        reader._failure = None
 
 
 def test_an_exception_does_not_come_out_of_another_threads_reading(live):

@@ -1,9 +1,10 @@
 """Live pace: true time follows the real monotonic clock, and the anomalies happen on top.
 
 No reading ever comes from the real *wall* clock, so nothing that happens to the clock of the developer's machine
-reaches the guest. Between two events every clock runs straight, so most readings are one multiplication; at the next
-event of the guest, or the next planned action, the model is moved up to the present. Waits are real, and end when the
-guest's own clock says so: they look at it every few milliseconds, because a verb may move it at any moment.
+reaches the guest. Between two events every clock runs straight, so most readings are one addition, or a multiplication
+where the clock drifts; at the next event of the guest, or the next planned action, the model is moved up to the
+present. Waits are real, and end when the guest's own clock says so: they look at it every few milliseconds, because a
+verb may move it at any moment.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import time
 import weakref
 from _thread import LockType, RLock, allocate_lock, get_ident
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from pytest_hvclock.errors import StuckError
 from pytest_hvclock.model.guest import Guest, State
@@ -36,21 +38,46 @@ _ACTION_NS = 250_000_000
 """How long true time stands still for a planned action, in real nanoseconds, unless it waits for something earlier."""
 
 
-class Line(NamedTuple):
-    """How the clocks run from one real instant until another."""
+@dataclass(slots=True)
+class Course:
+    """How one clock runs along a line: a straight line through real time, in exact integers."""
+
+    rate: int
+    """Attoseconds that it gains in a real nanosecond."""
+    origin_as: int
+    """What it would have shown at the real instant 0."""
+    ahead_ns: int | None
+    """By how much it is ahead of the real clock, rounded down; None if that changes, as it does with a drift."""
+    grain_ns: int = 1
+    """It is read in whole multiples of this."""
+
+    @classmethod
+    def through(cls, real_ns: int, shown_as: int, rate: int, grain_ns: int = 1) -> Course:
+        """Return the course of a clock that shows ``shown_as`` at the real instant ``real_ns``."""
+        origin_as = shown_as - real_ns * rate
+        same = rate == AS_PER_NS and grain_ns == 1
+        return cls(rate, origin_as, origin_as // AS_PER_NS if same else None, grain_ns)
+
+    def at(self, real_ns: int) -> int:
+        """Return what it shows at a real instant."""
+        return (self.origin_as + real_ns * self.rate) // (AS_PER_NS * self.grain_ns) * self.grain_ns
+
+
+@dataclass(slots=True)
+class Line:
+    """How the clocks run from one real instant until another, which is made 0 when the line does not hold any longer.
+
+    Whoever takes the line before the real clock cannot be too early for it, and sees from ``until_ns`` whether it
+    still holds at that instant.
+    """
 
     from_ns: int
     until_ns: int
-    wall_as: int
-    wall_rate: int
-    monotonic_as: int
-    monotonic_rate: int
-    raw_as: int
-    raw_rate: int
-    asleep_as: int
-    true_ns: int
-    grain_ns: int
-    """The wall clock and MONOTONIC are read in whole multiples of this."""
+    true: Course
+    wall: Course
+    monotonic: Course
+    raw: Course
+    boottime: Course
 
 
 class LiveReader:
@@ -84,8 +111,7 @@ class LiveReader:
         self._ticking: LockType | None = None
         self._anchor_ns = _now_ns()
         """The real instant at which true time was, or will have been, what the host has it at."""
-        self._line = Line(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
-        self.refresh()
+        self._take_down()
 
     # ------------------------------------------------------------------------------------------- true time
 
@@ -166,7 +192,7 @@ class LiveReader:
 
     def _move(self) -> Any:
         """Move true time up to the present, or to the next planned action, which is returned; the lock is held."""
-        self._line = self._line._replace(until_ns=0)  # from here on nobody reads on along the old line
+        self._line.until_ns = 0  # from here on nobody reads on along the old line
         now_ns = _now_ns()
         if self._stopped or now_ns < self._acting_until_ns:
             return None
@@ -178,25 +204,28 @@ class LiveReader:
 
     def _take_down(self) -> None:
         """Take down how the clocks run from here on, and until when that holds; the lock is held."""
-        guest = self._guest
+        guest, anchor_ns, true_ns = self._guest, self._anchor_ns, self._guest.host._true_ns
         off = guest.state is State.OFF
         clocks = guest._timekeeping.clocks if off else guest._read()
         next_ns = guest._next_event_ns()
         lasts_ns = _LONGEST_LINE_NS
         if next_ns is not None:
-            lasts_ns = min(lasts_ns, next_ns - guest.host._true_ns)
-        if self._stopped or self._actor is not None:
+            lasts_ns = min(lasts_ns, next_ns - true_ns)
+        if self._stopped or self._actor is not None or self._failure is not None:
             lasts_ns = 0
+        wall_rate, monotonic_rate, raw_rate = (
+            (0, 0, 0) if off else (clocks.wall_rate, clocks.monotonic_rate, clocks.raw_rate)
+        )
+        grain_ns = clocks.granularity_ns
         self._line = Line(
-            self._anchor_ns,
-            self._anchor_ns + lasts_ns,
-            clocks.wall_as, 0 if off else clocks.wall_rate,
-            clocks.monotonic_as, 0 if off else clocks.monotonic_rate,
-            clocks.raw_as, 0 if off else clocks.raw_rate,
-            clocks.asleep_as,
-            guest.host._true_ns,
-            clocks.granularity_ns,
-        )  # fmt: skip
+            anchor_ns,
+            anchor_ns + lasts_ns,
+            Course.through(anchor_ns, true_ns * AS_PER_NS, AS_PER_NS),
+            Course.through(anchor_ns, clocks.wall_as, wall_rate, grain_ns),
+            Course.through(anchor_ns, clocks.monotonic_as, monotonic_rate, grain_ns),
+            Course.through(anchor_ns, clocks.raw_as, raw_rate),
+            Course.through(anchor_ns, clocks.monotonic_as + clocks.asleep_as, monotonic_rate),
+        )
 
     def _start_ticking(self) -> None:
         """See that planned actions happen in time even if nobody reads a clock, in a thread of its own."""
@@ -219,15 +248,16 @@ class LiveReader:
     # ------------------------------------------------------------------------------------------- readings
 
     def _at(self) -> tuple[Line, int]:
-        """Return the line that holds now, and how far along it this moment is."""
+        """Return the line that holds now, and which real instant this is."""
         if self._failure is not None:
             self._raise_failure()
-        now_ns = _now_ns()
         line = self._line
-        if line.from_ns <= now_ns < line.until_ns:
-            return line, now_ns - line.from_ns
+        now_ns = _now_ns()
+        if now_ns < line.until_ns:
+            return line, now_ns
         self.refresh()
-        return self._line, 0
+        line = self._line
+        return line, line.from_ns
 
     def _raise_failure(self) -> None:
         """Let what a planned action has raised in another thread come out of the owner's."""
@@ -239,36 +269,50 @@ class LiveReader:
     @property
     def true(self) -> int:
         """True time."""
-        line, gone_ns = self._at()
-        return line.true_ns + gone_ns
+        line, now_ns = self._at()
+        return line.true.at(now_ns)
 
     @property
     def wall(self) -> int:
         """The wall clock."""
-        line, gone_ns = self._at()
-        return (line.wall_as + gone_ns * line.wall_rate) // (AS_PER_NS * line.grain_ns) * line.grain_ns
+        return self.wall_ns()
 
     @property
     def monotonic(self) -> int:
         """CLOCK_MONOTONIC."""
-        line, gone_ns = self._at()
-        return (line.monotonic_as + gone_ns * line.monotonic_rate) // (AS_PER_NS * line.grain_ns) * line.grain_ns
+        line = self._line  # as in wall_ns
+        now_ns = _now_ns()
+        if now_ns >= line.until_ns:
+            line, now_ns = self._at()
+        course = line.monotonic
+        if course.ahead_ns is not None:
+            return now_ns + course.ahead_ns
+        return course.at(now_ns)
 
     @property
     def raw(self) -> int:
         """CLOCK_MONOTONIC_RAW."""
-        line, gone_ns = self._at()
-        return (line.raw_as + gone_ns * line.raw_rate) // AS_PER_NS
+        line, now_ns = self._at()
+        return line.raw.at(now_ns)
 
     @property
     def boottime(self) -> int:
         """CLOCK_BOOTTIME."""
-        line, gone_ns = self._at()
-        return (line.monotonic_as + line.asleep_as + gone_ns * line.monotonic_rate) // AS_PER_NS
+        line, now_ns = self._at()
+        return line.boottime.at(now_ns)
 
     def wall_ns(self) -> int:
         """Read the wall clock: what an engine calls in place of the real one."""
-        return self.wall
+        line = self._line  # as _at and Course.at do, without the calls: nothing is read as often
+        now_ns = _now_ns()
+        if now_ns >= line.until_ns:
+            line, now_ns = self._at()
+        course = line.wall
+        if course.ahead_ns is not None:
+            return now_ns + course.ahead_ns
+        if course.grain_ns == 1:
+            return (course.origin_as + now_ns * course.rate) // AS_PER_NS
+        return course.at(now_ns)
 
     # ------------------------------------------------------------------------------------------- waiting
 
