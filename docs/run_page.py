@@ -1,6 +1,7 @@
 """Does what a page of the documentation tells its reader to do, and compares what comes with what the page shows.
 
-``python docs/run_page.py PAGE...``; tests/docs and examples run every page of ``docs/tutorial.md`` and ``docs/how-to``.
+``python docs/run_page.py PAGE...``; tests/docs run the tutorial and the how-to pages, and examples those that need more
+libraries.
 
 What a block of a page is, its language and first line say:
 
@@ -13,19 +14,29 @@ What a block of a page is, its language and first line say:
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
+import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
-RUNNABLE = [DOCS / "tutorial.md", *sorted((DOCS / "how-to").glob("*.md"))]
-"""The pages whose every block is run."""
+PROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+DEPENDENCIES = [line for line in PROJECT["dependency-groups"]["tests"] if isinstance(line, str)]
+HERE = {"pytest-hvclock", *(re.split(r"[>;\[]", line)[0] for line in DEPENDENCIES)}
+"""What the tests' own environment has; the examples' has more."""
 INSTALL = "pip install "
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w./-]+\.\w+)")
 _SECONDS = re.compile(r"\bin \d+\.\d\ds\b.*")
+
+
+def runnable(*, here: bool) -> list[Path]:
+    """Return the pages whose every block is run: those that install only what is ``HERE``, or the others."""
+    pages = [DOCS / "tutorial.md", *sorted((DOCS / "how-to").glob("*.md"))]
+    return [page for page in pages if (installed_by(page.read_text(encoding="utf-8")) <= HERE) == here]
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -44,7 +55,8 @@ def commands(console: str) -> list[tuple[str, str]]:
 def installed_by(page: str) -> set[str]:
     """Return the names of what a page installs."""
     found = [command for language, body in blocks(page) if language == "console" for command, _ in commands(body)]
-    return {name for command in found if command.startswith(INSTALL) for name in command[len(INSTALL) :].split()}
+    names = [name for command in found if command.startswith(INSTALL) for name in shlex.split(command[len(INSTALL) :])]
+    return {name.partition("[")[0] for name in names}
 
 
 def run(page: str, directory: Path) -> None:

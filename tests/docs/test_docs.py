@@ -8,12 +8,12 @@ import re
 import shlex
 import subprocess
 import sys
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 import pytest_hvclock
 from pytest_hvclock import Guest, Host, anomalies, claims, drifts
@@ -156,16 +156,9 @@ def test_the_readmes_two_commands_are_alike_and_complete() -> None:
 # ------------------------------------------------------------------------------------- the tutorial, how-to pages
 
 run_page = script("run_page")
-DEPENDENCIES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["tests"]
-HERE = {"pytest-hvclock", *(re.split(r"[>;\[]", line)[0] for line in DEPENDENCIES if isinstance(line, str))}
-"""What a page can install here; examples/test_pages.py runs those that need more."""
 
 
-@pytest.mark.parametrize(
-    "page",
-    [page for page in run_page.RUNNABLE if run_page.installed_by(page.read_text(encoding="utf-8")) <= HERE],
-    ids=lambda page: page.stem,
-)
+@pytest.mark.parametrize("page", run_page.runnable(here=True), ids=lambda page: page.stem)
 def test_who_types_what_a_page_shows_gets_what_it_shows(page: Path, tmp_path: Path) -> None:
     """The page's files are written in its order, its commands run, and their outputs compared."""
     run_page.run(page.read_text(encoding="utf-8"), tmp_path)
@@ -205,6 +198,21 @@ three ... five
 ```
 """
     run_page.run(page, tmp_path)
+
+
+def test_the_workflow_is_yaml_and_runs_what_exists() -> None:
+    """Each of its jobs has steps; the scenarios of its matrix exist, and the page has tried its command on one."""
+    page = (ROOT / "docs/how-to/ci.md").read_text(encoding="utf-8")
+    (workflow,) = [yaml.safe_load(body) for language, body in run_page.blocks(page) if language == "yaml"]
+    (job,) = workflow["jobs"].values()
+    (command,) = [step["run"] for step in job["steps"] if step.get("run", "").startswith("pytest ")]
+    scenarios = job["strategy"]["matrix"]["scenario"]
+    for scenario in scenarios:
+        scenario_named(scenario)
+    asked = [command.replace("${{ matrix.scenario }}", scenario).split() for scenario in scenarios]
+    consoles = [body for language, body in run_page.blocks(page) if language == "console"]
+    tried = [shlex.split(command) for body in consoles for command, _ in run_page.commands(body)]
+    assert any([each for each in command if each != "-q"] in asked for command in tried)
 
 
 # ------------------------------------------------------------------------------------------------------- the claims
@@ -352,8 +360,10 @@ def test_every_scenario_that_a_page_names_exists() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     named = re.findall(r"--hvclock=([a-z0-9+-]+)", text) + re.findall(r'hvclock\((".*")\)', README)[0].split(", ")
     assert len(named) > len(SCENARIOS) // 10
+    made_there = set(re.findall(r'^ +name="([a-z0-9-]+)"', text, re.MULTILINE))
     for name in named:
-        scenario_named(name.strip('"'))
+        for part in name.strip('"').split("+"):
+            assert part in made_there or scenario_named(part)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -374,6 +384,6 @@ def test_every_tox_environment_that_a_page_names_exists() -> None:
     """``tox -e`` in the README and in CONTRIBUTING."""
     tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
     known = {*re.findall(r"^\[testenv:(.+)\]$", tox, re.MULTILINE), "tests", "pytest84", "lowest"}
-    for page in PAGES:
-        for names in re.findall(r"tox -e ([\w.,-]+)", page.read_text(encoding="utf-8")):
+    for page in ("README.md", "CONTRIBUTING.md"):
+        for names in re.findall(r"tox -e ([\w.,-]+)", (ROOT / page).read_text(encoding="utf-8")):
             assert {re.sub(r"^3\.1\d-", "", name) for name in names.split(",")} <= known
