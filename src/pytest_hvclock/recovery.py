@@ -20,7 +20,16 @@ from pytest_hvclock.running import active_guest
 from pytest_hvclock.running.loops import IdleSelector
 from pytest_hvclock.running.waits import coordinator_of_this_thread
 from pytest_hvclock.timeline import Judgement
-from pytest_hvclock.units import NS_PER_S, Duration, duration_ns, duration_text, iso, positive_ns, seconds_text
+from pytest_hvclock.units import (
+    NS_PER_MS,
+    NS_PER_S,
+    Duration,
+    duration_ns,
+    duration_text,
+    iso,
+    positive_ns,
+    seconds_text,
+)
 
 Probe = Callable[[], object]
 """Asks the application whether it is well: a false value or an exception says no. It may be async."""
@@ -127,7 +136,7 @@ def recovers(  # noqa: PLR0913  (the contract's keywords)
             that it brings; None asserts that it does not recover by itself.
         hold: how long it must then stay well, by default as long again; with ``within=None``, how long it is watched,
             by default 60 s.
-        every: how long to wait between two probes; by default a thirtieth of ``within``.
+        every: how long to wait between two probes; by default a thirtieth of ``within``, and not less than 1 ms.
         judged_by: ``"true"`` time, or the ``"guest"``'s running time, which stands still while the guest does.
 
     Raises:
@@ -254,7 +263,7 @@ def _judging(  # noqa: PLR0913, PLR0917  (the contract's keywords)
     watched_ns = allowed_ns if allowed_ns is not None else _WATCHED_NS
     hold_ns = positive_ns(hold, "hold") if hold is not None else watched_ns
     length_ns = allowed_ns if allowed_ns is not None else hold_ns
-    every_ns = duration_ns(every) if every is not None else max(length_ns // _PROBES, 1)
+    every_ns = duration_ns(every) if every is not None else max(length_ns // _PROBES, NS_PER_MS)
     if every_ns <= 0:
         raise ValueError(f"every={every!r}: time has to pass between two probes")
     recorder_of(guest)

@@ -40,7 +40,7 @@ _DURATION_UNITS = {
     "w": 604_800 * NS_PER_S,
 }
 _RATE_UNITS = {"%": 100, "ppm": 1_000_000, "ppb": PPB}
-_QUANTITY = re.compile(r"\s*([+-]?\d+(?:_\d+)*(?:\.\d+)?|[+-]?\.\d+)\s*([^\s\d._]+)\s*")
+_QUANTITY = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?|[+-]?\.[0-9]+)\s*([^\s\d._]+)\s*")
 _ISO = re.compile(r"(.+[T ]\d\d:?\d\d:?\d\d)(?:[.,](\d+))?(Z|z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -110,6 +110,13 @@ def rate_ppb(value: Rate) -> int:
     if ratio < -1:
         raise ValueError(f"a clock at {value!r} would run backwards: a rate is at least -100 %")
     return round(ratio * PPB)
+
+
+def flag(value: object, what: str) -> bool:
+    """Return a setting that is either on or off; ``what`` names it in the error, for ``"no"`` would be on."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} is either True or False, and not {value!r}")
+    return value
 
 
 def instant_ns(value: Instant) -> int:

@@ -93,6 +93,16 @@ def test_a_guest_in_sync_has_its_hosts_error():
             ValueError,
             "timesync='linux+windows': linux and windows would both answer the host; keep one of them",
         ),
+        (
+            {"timesync": "linux+off"},
+            ValueError,
+            "timesync='linux+off': off unticks the service that linux listens to; leave one of them out",
+        ),
+        ({"protocol": True}, ValueError, "unknown protocol True: time sync messages are of version 1, 3 or 4"),
+        ({"coarse": "no"}, TypeError, "coarse is either True or False, and not 'no'"),
+        ({"boottime_over_saves": 1}, TypeError, "boottime_over_saves is either True or False, and not 1"),
+        ({"ptp_over_saves": None}, TypeError, "ptp_over_saves is either True or False, and not None"),
+        ({"rtc_over_power_off": "yes"}, TypeError, "rtc_over_power_off is either True or False, and not 'yes'"),
         ({"protocol": 2}, ValueError, "unknown protocol 2: time sync messages are of version 1, 3 or 4"),
         (
             {"sync_after_boot": "-1 s"},
@@ -665,6 +675,8 @@ def test_a_load_that_is_no_number_is_refused():
     with pytest.raises(TypeError) as refused:
         host.load = "75 %"
     assert str(refused.value) == "'75 %' is not a load: write a number, such as 0.75"
+    with pytest.raises(ValueError, match="^nan is not a load: write a finite number, such as 0.75$"):
+        host.load = float("nan")
     assert host.load == 0
 
 

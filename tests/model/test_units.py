@@ -77,6 +77,7 @@ def test_a_duration_is_text_a_timedelta_or_integer_nanoseconds(value, nanosecond
         ),
         ("90 S", ValueError, "unknown unit 'S' in the duration '90 S': use one of ns, us, µs, ms, s, min, h, d, w"),
         ("0.5 ns", ValueError, "'0.5 ns' is finer than a nanosecond: write a whole number of ns"),
+        ("٣ s", ValueError, '\'٣ s\' is not a duration: write a number and a unit, such as "90 s" or "-1.5 h"'),
         (
             0.5,
             TypeError,

@@ -104,6 +104,12 @@ def test_wrong_markers_are_errors_of_their_own_tests_alone(pytester):
         def test_timesync(): pass
         @hv(backend="clock")
         def test_backend(): pass
+        @hv(["drift-500ppm"])
+        def test_list(): pass
+        @hv("drift-500ppm", None)
+        def test_none(): pass
+        @hv(allow_vacuous="no")
+        def test_flag(): pass
         @hv("drift-500ppm")
         @rec("well")
         def test_recovers(): pass
@@ -117,11 +123,16 @@ def test_wrong_markers_are_errors_of_their_own_tests_alone(pytester):
         def number(): return 3
         @hv("drift-500ppm")
         def test_right(): pass
+        @hv("drift-500ppm")
+        @rec(probe="well", within="1 s")
+        def test_keyword_probe(): pass
+        @pytest.fixture
+        def well(): return lambda: True
         def test_plain(): pass
         """,
     )
     outcomes = result.parseoutcomes()
-    assert (outcomes["passed"], outcomes["errors"], outcomes.get("failed", 0)) == (2, 11, 0)
+    assert (outcomes["passed"], outcomes["errors"], outcomes.get("failed", 0)) == (3, 15, 0)
     name = "test_wrong_markers_are_errors_of_their_own_tests_alone.py"
     result.stdout.fnmatch_lines_random(
         [
@@ -132,6 +143,9 @@ def test_wrong_markers_are_errors_of_their_own_tests_alone(pytester):
             f"{name}::test_twice[[]drift-500ppm[]]: the marker hvclock names a scenario twice: *",
             f"{name}::test_timesync: unknown timesync 'chronos': use one of *",
             f"{name}::test_backend: unknown backend 'clock': use one of *",
+            f"{name}::test_list: the marker hvclock names its scenarios by text, *, and [[]'drift-500ppm'[]] is none",
+            f"{name}::test_none[[]None[]]: the marker hvclock names its scenarios by text, *, and None is none",
+            f"{name}::test_flag: allow_vacuous is either True or False, and not 'no'",
             f'{name}::test_recovers: *within*: write hvclock_recovers("probe", within="30 s")',
             f"{name}::test_probe: the probe 3 cannot be called: *",
             f"{name}::test_fixture: the fixture 'number' returned 3, which cannot be called: *",

@@ -71,11 +71,19 @@ def test_the_reading_before_which_it_strikes_can_be_chosen(pytester, at, struck)
         (["--hvclock=drift"], "ERROR: --hvclock: unknown scenario 'drift': *"),
         (["--hvclock-backend=clock"], "ERROR: --hvclock-backend: unknown backend 'clock': use one of *"),
         (["--hvclock-pace=slow"], "ERROR: --hvclock-pace: unknown pace 'slow': use stepped or live"),
-        (["-o", "hvclock=drift"], "ERROR: --hvclock: unknown scenario 'drift': *"),
+        (["-o", "hvclock=drift"], "ERROR: hvclock: unknown scenario 'drift': *"),
+        (["-o", "hvclock_pace=slow"], "ERROR: hvclock_pace: unknown pace 'slow': use stepped or live"),
+        (["--hvclock-places=0"], "ERROR: --hvclock-places: '0' is no number of places: write 1, 2, 3, ... or all"),
+        (["-o", "hvclock_seed=-1"], "ERROR: hvclock_seed: '-1' is no seed: write a whole number"),
+        (["-o", "hvclock_strict=maybe"], "ERROR: hvclock_strict: invalid truth value 'maybe'"),
         (["-o", "hvclock_start=2026-01-01"], "ERROR: hvclock_start: '2026-01-01' has no time zone, *"),
         (
             ["-o", "hvclock_strike_at=0"],
             "ERROR: hvclock_strike_at: '0' is not the number of a reading: write 1, 2, 3, ...",
+        ),
+        (
+            ["-o", "hvclock_strike_at=²"],
+            "ERROR: hvclock_strike_at: '²' is not the number of a reading: write 1, 2, 3, ...",
         ),
     ],
 )

@@ -103,6 +103,14 @@ def test_it_returns_how_the_application_recovered(guest):
     assert found.corrected
 
 
+def test_a_time_allowed_of_nanoseconds_does_not_ask_at_each_of_them(guest):
+    """``within=30``, meant as seconds, is 30 ns: the probe is asked once a millisecond, and not a billion times."""
+    asked = []
+    found = recovers(restored(guest), lambda: asked.append(1) or True, within=30)
+    assert (found.took_ns, found.recovered) == (0, True)
+    assert len(asked) == 1_002  # from the restore on, and twice after the correction a second later
+
+
 def test_running_time_judges_an_application_that_stood_still_again():
     """Ten seconds of work, and a pause of an hour in the middle of them, with a SYNC just before the end."""
 

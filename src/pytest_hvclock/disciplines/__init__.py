@@ -85,6 +85,10 @@ def disciplines(timesync: Timesync, os: str) -> list[Discipline]:
     listening = [discipline.name for discipline in found if discipline.listens]
     if not listening and OFF not in parts and any(discipline.beside_driver for discipline in found):
         found.insert(0, Linux())
+    if listening and OFF in parts:
+        raise ValueError(
+            f"timesync={timesync!r}: off unticks the service that {listening[0]} listens to; leave one of them out"
+        )
     if len(listening) > 1:
         raise ValueError(
             f"timesync={timesync!r}: {' and '.join(listening)} would both answer the host; keep one of them"

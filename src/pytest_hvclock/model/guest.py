@@ -35,6 +35,7 @@ from pytest_hvclock.units import (
     duration_ns,
     duration_text,
     error_text,
+    flag,
     positive_ns,
     rate_ppb,
     time_zone,
@@ -158,7 +159,7 @@ class Guest:
             raise ValueError(f'unknown os {os!r}: use "linux" or "windows"')
         if rtc not in (None, "utc", "local"):
             raise ValueError(f'unknown rtc {rtc!r}: use "utc" or "local", what the guest takes its RTC for')
-        if protocol not in (1, 3, 4):
+        if isinstance(protocol, bool) or protocol not in (1, 3, 4):
             raise ValueError(f"unknown protocol {protocol!r}: time sync messages are of version 1, 3 or 4")
         self.host = host
         self.os: Os = os
@@ -173,12 +174,13 @@ class Guest:
         self._response_ns = positive_ns(response_time, "response_time")
         self._delay_ns = positive_ns(delivery_delay, "delivery_delay")
         self._protocol = protocol
-        self._granularity_ns = COARSE_NS if coarse else 1
-        self._boottime_over_saves = boottime_over_saves
-        self._ptp_over_saves = ptp_over_saves
+        self._granularity_ns = COARSE_NS if flag(coarse, "coarse") else 1
+        self._boottime_over_saves = flag(boottime_over_saves, "boottime_over_saves")
+        self._ptp_over_saves = flag(ptp_over_saves, "ptp_over_saves")
         self._wander = drift.fresh() if isinstance(drift, Wander) else None
         takes_local = (rtc or ("local" if os == "windows" else "utc")) == "local"
-        self._rtc = Rtc(host, self.zone if takes_local else time_zone("UTC"), kept=rtc_over_power_off)
+        kept = flag(rtc_over_power_off, "rtc_over_power_off")
+        self._rtc = Rtc(host, self.zone if takes_local else time_zone("UTC"), kept=kept)
         self._sets, self._refusals = ClockSets(), ClockSets()
         self._generations = 0
         self._saved: SavedState | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from _thread import RLock  # the real one, also while a guest that replaces it runs
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -277,4 +278,6 @@ def _load(value: float | Fraction) -> Fraction:
     """Return a load as the exact number that the user wrote."""
     if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
         raise TypeError(f"{value!r} is not a load: write a number, such as 0.75")
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a load: write a finite number, such as 0.75")
     return Fraction(str(value))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_hvclock.plugin.settings import SETTINGS, add_options, read_settings
-from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, scenarios_of
+from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, probe_of, scenarios_of
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
@@ -113,13 +113,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if HVCLOCK in names:
                 names.remove(HVCLOCK)
             names.insert(0, HVCLOCK)
-            if (
-                recovers is not None
-                and recovers.args
-                and isinstance(recovers.args[0], str)
-                and recovers.args[0] not in names
-            ):
-                names.append(recovers.args[0])
+            probe = probe_of(recovers) if recovers is not None else None
+            if isinstance(probe, str) and probe not in names:
+                names.append(probe)
     if used:
         use_phases(config)
         if not chosen and not hasattr(config, "workerinput"):  # a worker of xdist would only crash

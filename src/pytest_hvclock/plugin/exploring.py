@@ -23,7 +23,7 @@ from pytest_hvclock.explore.watch import Budget
 from pytest_hvclock.plugin.again import WATCH, Again, begin, put_under, why_not
 from pytest_hvclock.plugin.command import command
 from pytest_hvclock.plugin.explored import Explored
-from pytest_hvclock.plugin.settings import SETTINGS
+from pytest_hvclock.plugin.settings import SETTINGS, given_places, given_seed
 from pytest_hvclock.plugin.vocabulary import HVCLOCK
 from pytest_hvclock.running.counters import real_time_ns
 from pytest_hvclock.units import NS_PER_S, instant_ns, iso
@@ -65,12 +65,8 @@ def use_exploring(config: pytest.Config, name: str) -> None:
     replay = _parsed(option.hvclock_replay) if option.hvclock_replay is not None else None
     shown = None if option.hvclock_explore or replay is None else str(replay)
     config.stash[SETTINGS] = replace(settings, start=start, replay=shown)
-    seed = option.hvclock_seed or config.getini("hvclock_seed") or str(given.get("seed", ""))
-    if seed and not seed.isdigit():
-        raise pytest.UsageError(f"--hvclock-seed: {seed!r} is no seed: write a whole number")
-    places = option.hvclock_places or config.getini("hvclock_places") or str(PLACES)
-    if places != "all" and not (places.isdigit() and int(places) > 0):
-        raise pytest.UsageError(f"--hvclock-places: {places!r} is no number of places: write 1, 2, 3, ... or all")
+    seed = given_seed(config) or str(given.get("seed", ""))
+    places = given_places(config) or str(PLACES)
     file = config.rootpath / (config.getini("hvclock_regressions") or REGRESSIONS)
     wanted = Wanted(
         explore=option.hvclock_explore or (replay is None and config.getini("hvclock_explore")),

@@ -83,22 +83,30 @@ def merged(item: pytest.Item) -> Marked:
     """Return what the ``hvclock`` markers of a test say: the closest one wins, per setting.
 
     Raises:
-        TypeError: for a keyword that the marker does not have.
+        TypeError: for a keyword that the marker does not have, and for a scenario that is not named by text.
     """
     found: dict[str, Any] = {}
     for marker in item.iter_markers(HVCLOCK):
         given = _settings(marker)
         for name, value in given.items():
             found.setdefault(name, value)
-    return split(found, scenarios_of(item))
+    scenarios = scenarios_of(item)
+    for name in scenarios:
+        if not isinstance(name, str):
+            raise TypeError(
+                f'the marker hvclock names its scenarios by text, such as "restore-after-a-month", and {name!r} is none'
+            )
+    return split(found, scenarios)
 
 
 def split(settings: dict[str, Any], scenarios: tuple[str, ...] = ()) -> Marked:
     """Sort marker settings into those of the guest, of its host, and of the run."""
+    from pytest_hvclock.units import flag
+
     guest = dict(settings)
     host = {name: guest.pop(key) for key, name in _HOST_SETTINGS.items() if key in guest}
     run = {name: guest.pop(name, None) for name in ("backend", "pace", "io_grace")}
-    return Marked(scenarios, guest, host, **run, allow_vacuous=bool(guest.pop("allow_vacuous", False)))
+    return Marked(scenarios, guest, host, **run, allow_vacuous=flag(guest.pop("allow_vacuous", False), "allow_vacuous"))
 
 
 def _settings(marker: pytest.Mark) -> dict[str, Any]:

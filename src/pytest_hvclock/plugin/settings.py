@@ -178,19 +178,21 @@ def read_settings(config: pytest.Config) -> Settings:
     if scenario is not None:
         from pytest_hvclock.scenarios import scenario_named
 
-        _checked("--hvclock", scenario_named, scenario)
+        _checked(_whence(config, "hvclock_scenario", "hvclock"), scenario_named, scenario)
     if backend is not None:
         from pytest_hvclock.running import try_backend
 
-        _checked("--hvclock-backend", try_backend, backend)
+        _checked(_whence(config, "hvclock_backend", "hvclock_backend"), try_backend, backend)
     pace = _given(config, "hvclock_pace", "hvclock_pace")
     if pace not in (None, STEPPED, "live"):
-        raise pytest.UsageError(f"--hvclock-pace: unknown pace {pace!r}: use stepped or live")
+        raise pytest.UsageError(
+            f"{_whence(config, 'hvclock_pace', 'hvclock_pace')}: unknown pace {pace!r}: use stepped or live"
+        )
     if start is not None:
         from pytest_hvclock.units import instant_ns
 
         _checked("hvclock_start", instant_ns, start)
-    if strike_at is not None and not (strike_at.isdigit() and int(strike_at) > 0):
+    if strike_at is not None and not (_is_whole(strike_at) and int(strike_at) > 0):
         raise pytest.UsageError(f"hvclock_strike_at: {strike_at!r} is not the number of a reading: write 1, 2, 3, ...")
     report = _given(config, "hvclock_report", "hvclock_report")
     io_grace = config.getini("hvclock_io_grace") or None
@@ -198,6 +200,10 @@ def read_settings(config: pytest.Config) -> Settings:
         from pytest_hvclock.units import positive_ns
 
         _checked("hvclock_io_grace", lambda value: positive_ns(value, "hvclock_io_grace"), io_grace)
+    given_places(config)  # wrong is wrong, also where nothing is explored
+    given_seed(config)
+    for key in ("hvclock_explore", "hvclock_strict"):
+        _checked(key, config.getini, key)
     return Settings(
         scenario,
         backend or TIME_MACHINE,
@@ -209,11 +215,49 @@ def read_settings(config: pytest.Config) -> Settings:
     )
 
 
+def given_places(config: pytest.Config) -> str | None:
+    """Return before how many readings each kind is to strike, a whole number or ``all``, or None.
+
+    Raises:
+        pytest.UsageError: for anything else.
+    """
+    places = _given(config, "hvclock_places", "hvclock_places")
+    if places not in (None, "all") and not (_is_whole(places) and int(places) > 0):
+        raise pytest.UsageError(
+            f"{_whence(config, 'hvclock_places', 'hvclock_places')}: {places!r} is no number of places: "
+            "write 1, 2, 3, ... or all"
+        )
+    return places
+
+
+def given_seed(config: pytest.Config) -> str | None:
+    """Return what the places are to be drawn by, a whole number, or None.
+
+    Raises:
+        pytest.UsageError: for anything else.
+    """
+    seed = _given(config, "hvclock_seed", "hvclock_seed")
+    if seed is not None and not _is_whole(seed):
+        raise pytest.UsageError(
+            f"{_whence(config, 'hvclock_seed', 'hvclock_seed')}: {seed!r} is no seed: write a whole number"
+        )
+    return seed
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _given(config: pytest.Config, option: str, key: str) -> str | None:
     """Return what was given on the command line, or else in the ini file, or None."""
     value = config.getoption(option)
     found = value if value is not None else config.getini(key)
     return str(found) if found else None
+
+
+def _whence(config: pytest.Config, option: str, key: str) -> str:
+    """Return what the user wrote to give this: the option, or else the ini key."""
+    return key if config.getoption(option) is None else f"--{key.replace('_', '-')}"
 
 
 def _checked(name: str, check: Callable[[str], object], value: str) -> None:
@@ -222,5 +266,5 @@ def _checked(name: str, check: Callable[[str], object], value: str) -> None:
 
     try:
         check(value)
-    except (TypeError, ValueError, HvclockError) as wrong:
+    except (TypeError, ValueError, HvclockError, pytest.UsageError) as wrong:  # the last from getini, without the key
         raise pytest.UsageError(f"{name}: {wrong}") from None

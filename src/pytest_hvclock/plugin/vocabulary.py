@@ -30,3 +30,8 @@ def scenarios_of(node: pytest.Item | Any) -> tuple[str, ...]:
         if marker.args:
             return tuple(marker.args)
     return ()
+
+
+def probe_of(marker: pytest.Mark) -> object:
+    """Return what a ``hvclock_recovers`` marker has for its probe, unchecked."""
+    return marker.args[0] if marker.args else marker.kwargs.get("probe")
