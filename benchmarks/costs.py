@@ -65,16 +65,21 @@ def figure(what, pairs, peer, *, at_most=None, at_least=None):
 # ------------------------------------------------------------------------------------------------------------- readings
 
 
-def call_ns(name):
-    """Return what one call of a function of ``time`` costs when nothing disturbs it, in nanoseconds."""
-    function, timer = getattr(time, name), TIMERS[0]
-    batches = []
-    for _ in range(BATCHES):
+def cost_ns(function, times, batches):
+    """Return what one call costs when nothing disturbs it, in nanoseconds: the least of several batches."""
+    timer = TIMERS[0]
+    found = []
+    for _ in range(batches):
         started = timer()
-        for _ in repeat(None, CALLS):
+        for _ in repeat(None, times):
             function()
-        batches.append((timer() - started) / CALLS)
-    return min(batches)
+        found.append((timer() - started) / times)
+    return min(found)
+
+
+def call_ns(name):
+    """Return what one call of a function of ``time`` costs."""
+    return cost_ns(getattr(time, name), CALLS, BATCHES)
 
 
 def in_turns(first, second, rounds=ROUNDS):
@@ -137,23 +142,16 @@ def enter_and_leave():
         module = sys.modules[name] = ModuleType(name)
         exec(SOURCE.replace("{number}", str(number)), vars(module))  # noqa: S102  (a library of our own)
     machine = Host().guest()
-    timer = TIMERS[0]
 
-    def cost_ns(enter, times):
-        started = timer()
-        for _ in repeat(None, times):
-            with enter():
-                pass
-        return (timer() - started) / times
+    def ours():
+        with machine.running():
+            pass
 
-    def ours_ns():
-        return cost_ns(machine.running, 50)
+    def theirs():
+        with freezegun.freeze_time("2026-01-01"):
+            pass
 
-    def peer_ns():
-        return cost_ns(lambda: freezegun.freeze_time("2026-01-01"), 3)
-
-    ours_ns(), peer_ns()  # the first time of each
-    pairs = in_turns(ours_ns, peer_ns, 15)
+    pairs = in_turns(lambda: cost_ns(ours, 10, 10), lambda: cost_ns(theirs, 1, 4), 15)
     yield figure(f"enter and leave, {len(sys.modules):,} modules", pairs, "freezegun", at_least=100)
     for name in filled:
         del sys.modules[name]
