@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_hvclock.plugin.settings import SETTINGS, add_options, read_settings
-from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, probe_of, scenarios_of
+from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, is_marked, probe_of, scenarios_of
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
@@ -91,6 +91,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test for each of several scenarios."""
+    if not is_marked(metafunc.definition):
+        return
     names = scenarios_of(metafunc.definition)
     if len(names) > 1:
         if HVCLOCK not in metafunc.fixturenames:
@@ -106,9 +108,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         names = getattr(item, "fixturenames", None)
         if names is None:
             continue
-        recovers = item.get_closest_marker(RECOVERS)
-        if everywhere or recovers is not None or HVCLOCK in names or item.get_closest_marker(HVCLOCK) is not None:
+        if everywhere or HVCLOCK in names or is_marked(item):
             used = True
+            recovers = item.get_closest_marker(RECOVERS)
             chosen = chosen or any("backend" in marker.kwargs for marker in item.iter_markers(HVCLOCK))
             if HVCLOCK in names:
                 names.remove(HVCLOCK)

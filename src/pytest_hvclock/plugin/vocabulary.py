@@ -24,6 +24,19 @@ MARKER_LINES = (
 )
 
 
+def is_marked(node: pytest.Item | Any) -> bool:
+    """Whether one of the kit's markers is on a node or on one above it.
+
+    It is asked of every test there is, twice, and so makes do without pytest's iterators.
+    """
+    while node is not None:
+        for marker in node.own_markers:
+            if marker.name in (HVCLOCK, RECOVERS):
+                return True
+        node = node.parent
+    return False
+
+
 def scenarios_of(node: pytest.Item | Any) -> tuple[str, ...]:
     """Return the scenarios that the closest marker with any names, unchecked."""
     for marker in node.iter_markers(HVCLOCK):
