@@ -20,7 +20,7 @@ FLOORS = (
     ("anomalies", "timeline"),
     ("scenarios", "running", "report"),
     ("judge",),
-    ("recovery", "claims", "conformance", "explore", "__main__"),
+    ("recovery", "claims", "conformance", "explore", "migration", "__main__"),
     ("plugin",),
 )
 """From the ground up. Rooms of one floor do not import each other."""

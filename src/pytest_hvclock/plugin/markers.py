@@ -79,8 +79,8 @@ class Recovers:
         return self.probe if isinstance(self.probe, str) else getattr(self.probe, "__name__", repr(self.probe))
 
 
-def merged(item: pytest.Item) -> Marked:
-    """Return what the ``hvclock`` markers of a test say: the closest one wins, per setting.
+def merged(item: pytest.Item, otherwise: dict[str, Any]) -> Marked:
+    """Return what the ``hvclock`` markers of a test say: the closest one wins, per setting, and then ``otherwise``.
 
     Raises:
         TypeError: for a keyword that the marker does not have, and for a scenario that is not named by text.
@@ -96,7 +96,7 @@ def merged(item: pytest.Item) -> Marked:
             raise TypeError(
                 f'the marker hvclock names its scenarios by text, such as "restore-after-a-month", and {name!r} is none'
             )
-    return split(found, scenarios)
+    return split({**otherwise, **found}, scenarios)
 
 
 def split(settings: dict[str, Any], scenarios: tuple[str, ...] = ()) -> Marked:

@@ -32,9 +32,8 @@ from pytest_hvclock.scenarios import scenario_named
 from pytest_hvclock.timeline import Timeline
 from pytest_hvclock.units import NS_PER_S, iso, rate_text
 
-STRANGERS = {"freezer": "pytest-freezer", "time_machine": "time-machine"}
-"""Fixtures of other libraries that fake time."""
-STRANGE_MARKERS = {"freeze_time": "pytest-freezer", "time_machine": "time-machine"}
+STRANGERS = {"freezer": ("freeze_time", "pytest-freezer"), "time_machine": ("time_machine", "time-machine")}
+"""Fixtures of other libraries that fake time, each with its marker and its library."""
 
 Wrapper = Generator[None, object, object]
 
@@ -210,8 +209,7 @@ def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGues
     Raises:
         TypeError, ValueError, HvclockError: for whatever is wrong with them.
     """
-    _refuse_strangers(item)
-    marked = merged(item)
+    marked = merged(item, _adopted(item))
     if len(set(marked.scenarios)) < len(marked.scenarios):
         raise ValueError(f"the marker hvclock names a scenario twice: {', '.join(map(str, marked.scenarios))}")
     if param is None and len(marked.scenarios) > 1:
@@ -248,20 +246,23 @@ def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGues
     return on_guest
 
 
-def _refuse_strangers(item: pytest.Item) -> None:
-    """Refuse a test that asks for another library's time as well."""
+def _adopted(item: pytest.Item) -> dict[str, Any]:
+    """Return what fixtures and markers of other libraries that fake time say of the guest, where ours stand for them.
+
+    Raises:
+        ValueError: for one that is the other library's own.
+    """
+    migrating = sys.modules.get("pytest_hvclock.plugin.migrating")
+    adopted: dict[str, dict[str, Any]] = migrating.adopted(item) if migrating is not None else {}
     names = getattr(item, "fixturenames", ())
-    wanted = [(f"the fixture {name!r}", library) for name, library in STRANGERS.items() if name in names]
-    wanted += [
-        (f"the marker {name!r}", library)
-        for name, library in STRANGE_MARKERS.items()
-        if item.get_closest_marker(name) is not None
-    ]
-    for what, library in wanted:
-        raise ValueError(
-            f"{what} of {library} fakes time too: take it away from this test, and move the guest's clock with "
-            "hvclock.step() or hvclock.advance()"
-        )
+    for name, (marker, library) in STRANGERS.items():
+        if name not in adopted and (name in names or item.get_closest_marker(marker) is not None):
+            what = f"the fixture {name!r}" if name in names else f"the marker {marker!r}"
+            raise ValueError(
+                f"{what} of {library} fakes time too: take it away from this test, and move the guest's clock with "
+                "hvclock.step() or hvclock.advance()"
+            )
+    return {name: value for settings in adopted.values() for name, value in settings.items()}
 
 
 class Phases:

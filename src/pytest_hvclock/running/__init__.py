@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
 from types import ModuleType, TracebackType
@@ -93,6 +93,25 @@ def active() -> Running | None:
 def active_guest() -> Guest | None:
     """Return the guest that this process runs on now, if any."""
     return _running[0].guest if _running else None
+
+
+@contextmanager
+def process_zone(name: str | None) -> Generator[None]:
+    """Set the process's own time zone (``TZ``) meanwhile, where there is such a thing; None leaves it alone."""
+    if name is None or not hasattr(time, "tzset"):
+        yield
+        return
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = name
+    time.tzset()
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
 
 
 def _is_looked_at(module: str) -> bool:
@@ -223,7 +242,7 @@ class Running(AbstractContextManager[None]):
                 self._install_waits(reader, undo)
                 undo.callback(_counters.remove)
                 _counters.install(shown, self._engine.real_time_functions(), self._set_wall)
-                self._enter_zone(undo)
+                undo.enter_context(process_zone(self._zone))
                 undo.callback(conflicts.guard(*conflicts.STARTS))
             undo.callback(self.guest.clock._follow, None)
             self.guest.clock._follow(shown, self._sleep)
@@ -365,20 +384,3 @@ class Running(AbstractContextManager[None]):
 
     def _set_wall(self, wall_ns: int) -> None:
         self.guest.step(wall_ns - self.guest.wall_ns)
-
-    def _enter_zone(self, undo: ExitStack) -> None:
-        """Set the process's own time zone, where there is such a thing."""
-        if self._zone is None or not hasattr(time, "tzset"):
-            return
-        before = os.environ.get("TZ")
-
-        def leave() -> None:
-            if before is None:
-                os.environ.pop("TZ", None)
-            else:
-                os.environ["TZ"] = before
-            time.tzset()
-
-        undo.callback(leave)
-        os.environ["TZ"] = self._zone
-        time.tzset()
