@@ -115,3 +115,25 @@ def test_the_debugger_has_the_real_clock_and_the_test_gets_its_guest_back(pytest
     )
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*REPR <built-in function monotonic>*"])
+
+
+@pytest.mark.parametrize("options", [[], ["--hvclock-report=out"], ["--hvclock=azure-pause-28s"]])
+def test_nothing_of_a_test_is_kept(pytester, options):
+    """Neither its guest nor its record: items and reports live as long as the run, which may have ten thousand."""
+    pytester.makepyfile(
+        "import time, pytest\n"
+        "@pytest.mark.parametrize('number', range(3))\n"
+        "def test_it(hvclock, number):\n    time.time(), time.time()\n    time.sleep(5)\n    time.time()\n"
+    )
+    pytester.makeconftest(
+        "import gc\n"
+        "def pytest_sessionfinish(session):\n"
+        "    gc.collect()\n"
+        "    kept = [type(it).__name__ for it in gc.get_objects()]\n"
+        "    print('KEPT', [name for name in ('Guest', 'Running', 'Recorder', 'Timeline') if name in kept])\n"
+        "    plugin = session.config.pluginmanager.get_plugin('terminalreporter')\n"
+        "    print('TIMELINES', [report for report in plugin.stats['passed'] if hasattr(report, 'hvclock_timeline')])\n"
+    )
+    result = pytester.runpytest_subprocess("-s", *options)
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*KEPT [[]]", "TIMELINES [[]]"], consecutive=True)

@@ -100,6 +100,24 @@ def test_a_moment_that_cannot_be_told_in_full_is_counted() -> None:
     assert len([line for line in text.splitlines() if re.match(r"\d ", line)]) == 5
 
 
+def test_a_slew_is_drawn_double_and_named_and_drift_is_neither() -> None:
+    """An error that grows smaller by the clock's own drift was not slewed; a step in the middle of a slew is a step."""
+    half_ns, ppb = 30 * SECONDS, 10_000_000
+    error_ns = half_ns * ppb // PPB
+    drifts = (Bend(0, -error_ns, ppb, 0, PPB + ppb),)
+    slews = (Bend(0, -error_ns, ppb, 0, PPB + ppb, ppb), Bend(half_ns, 0, 0, half_ns, PPB))
+    steps = (Bend(0, -error_ns, ppb, 0, PPB + ppb, ppb), Bend(half_ns, error_ns, -ppb, half_ns, PPB - ppb, -ppb))
+    drifted, slewed, stepped = (
+        picture(Timeline(0, 2 * half_ns, bends)).splitlines() for bends in (drifts, slews, steps)
+    )
+    assert not set("═║╔╗╚╝╦╩╠╣╬") & set("".join(drifted))
+    assert slewed[1] == "       ═ a slew"
+    assert slewed[2].endswith(" ·╔═══━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━")
+    assert slewed[8].endswith(" 300 ms behind ═══╝")
+    assert [line[48] for line in stepped[2:6]] == ["┏", "┃", "┃", "┛"]
+    assert picture(Timeline(0, 2 * half_ns, slews), ascii=True).splitlines()[1] == "       = a slew"
+
+
 def test_a_guest_that_is_off_has_no_curve_and_no_monotonic_time() -> None:
     """From power-off to boot."""
     bends = (Bend(0, 0, 0, 0, PPB), Bend(10 * SECONDS, None, 0, 0, 0), Bend(70 * SECONDS, 0, 0, 0, PPB))

@@ -30,6 +30,8 @@ class Bend(NamedTuple):
     """CLOCK_MONOTONIC, in nanoseconds."""
     monotonic_ppb: int
     """The rate of CLOCK_MONOTONIC, in parts per billion of true time: 0 while the guest stands still."""
+    correction_ppb: int = 0
+    """How much faster than its clocksource the wall clock is made to run, in parts per billion: 0 without a slew."""
 
     def error_at(self, true_ns: int) -> int | None:
         """Return the guest's error at a later moment, if nothing has bent its clocks meanwhile."""
@@ -56,13 +58,15 @@ class Trail:
     def bent(self, clocks: Segment) -> None:
         """Note how the clocks run from here on, unless they just go on as they did."""
         error_ns, monotonic_ns = clocks.error_as // AS_PER_NS, clocks.monotonic_as // AS_PER_NS
-        self._add(Bend(clocks.true_ns, error_ns, clocks.wall_rate - PPB, monotonic_ns, clocks.monotonic_rate))
+        slewed_ppb = clocks.correction_ppb if clocks.counting else 0
+        self._add(
+            Bend(clocks.true_ns, error_ns, clocks.wall_rate - PPB, monotonic_ns, clocks.monotonic_rate, slewed_ppb)
+        )
 
     def repeats(self, clocks: Segment, monotonic_ppb: int) -> None:
         """Note that from here on the same happens again and again, after which the error is always the present one."""
-        self._add(
-            Bend(clocks.true_ns, clocks.error_as // AS_PER_NS, 0, clocks.monotonic_as // AS_PER_NS, monotonic_ppb)
-        )
+        error_ns, monotonic_ns = clocks.error_as // AS_PER_NS, clocks.monotonic_as // AS_PER_NS
+        self._add(Bend(clocks.true_ns, error_ns, 0, monotonic_ns, monotonic_ppb, clocks.correction_ppb))
 
     def off(self, true_ns: int) -> None:
         """Note that the guest has no clocks from here on."""
@@ -77,7 +81,8 @@ class Trail:
         last = self.bends[-1] if self.bends else None
         if (
             last is not None
-            and (last.gains_ppb, last.monotonic_ppb) == (new.gains_ppb, new.monotonic_ppb)
+            and (last.gains_ppb, last.monotonic_ppb, last.correction_ppb)
+            == (new.gains_ppb, new.monotonic_ppb, new.correction_ppb)
             and last.error_at(new.at_ns) == new.error_ns
             and last.monotonic_at(new.at_ns) == new.monotonic_ns
         ):

@@ -196,7 +196,7 @@ def guest_of(request: pytest.FixtureRequest) -> Iterator[Guest]:
         yield on_guest.guest
     finally:
         config.stash[RUNNING] = on_guest
-        del config.stash[RUNNING]
+        del config.stash[RUNNING], item.stash[ON_GUEST]  # items live as long as the run
         try:
             on_guest.running.__exit__(None, None, None)
         except HvclockError as wrong:
@@ -343,7 +343,9 @@ class Phases:
         report: Any = yield
         on_guest = item.stash.get(ON_GUEST, None)
         if on_guest is not None and call.when == "call":
-            report.hvclock_unreached = on_guest.unreached()
+            unreached = on_guest.unreached()
+            if unreached:
+                report.hvclock_unreached = unreached
             if report.failed or self._reported:
                 timeline = on_guest.timeline(report)
                 report.hvclock_timeline = json.dumps(timeline.as_json())  # xdist carries text

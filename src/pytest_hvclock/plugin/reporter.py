@@ -36,7 +36,7 @@ class Reporter:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the timeline of a test that ran on a guest."""
-        timeline = getattr(report, "hvclock_timeline", None)
+        timeline = vars(report).pop("hvclock_timeline", None)  # pytest keeps its reports, and it is on disk now
         if timeline is not None:
             self._spool.add(report.nodeid, timeline)
             added = json.loads(getattr(report, "hvclock_sections", "[]"))

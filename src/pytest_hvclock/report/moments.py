@@ -155,6 +155,13 @@ def before_and_after(timeline: Timeline, true_ns: int) -> tuple[int | None, int 
     return before, timeline.error_at(true_ns)
 
 
+def slewed(timeline: Timeline, from_ns: int, until_ns: int) -> bool:
+    """Return whether somebody slewed the wall clock between two instants."""
+    before = timeline.bend_at(from_ns)
+    inside = (bend for bend in timeline.bends if from_ns < bend.at_ns < until_ns)
+    return any(bend is not None and bend.correction_ppb != 0 for bend in (before, *inside))
+
+
 def lived_ns(timeline: Timeline, from_ns: int, until_ns: int) -> int | None:
     """Return how far CLOCK_MONOTONIC went between two instants, in nanoseconds; None if the guest was off."""
     inside = [bend.at_ns for bend in timeline.bends if from_ns < bend.at_ns < until_ns]

@@ -163,11 +163,11 @@ class _Drawing:
                     break
 
     def _curve(self) -> Iterator[str]:
-        """Draw the guest's error: where it ran, slewed towards true time, stood still, and stepped."""
+        """Draw the guest's error: where it ran, was slewed, stood still, and stepped."""
         timeline = self.timeline
         instants = {bend.at_ns for bend in timeline.bends} | set(self.time.anchors)
         cuts = sorted(at_ns for at_ns in instants if self.time.anchors[0] <= at_ns <= self.time.anchors[-1])
-        path, kind = "", ""
+        path, kind, errors = "", "", [0, 0]
         for start_ns, end_ns in pairwise(cuts):
             before, error_ns = before_and_after(timeline, start_ns)
             end_error_ns = before_and_after(timeline, end_ns)[0]
@@ -176,20 +176,26 @@ class _Drawing:
                 yield f'<path class="curve step" d="M{self.x(start_ns)},{self.y(before)}V{self.y(error_ns)}"/>'
             if error_ns is None or end_error_ns is None or bend is None:
                 continue
-            slews = abs(end_error_ns) < abs(error_ns)
-            new = "still" if bend.monotonic_ppb == 0 else "slew" if slews else "run"
+            new = "still" if bend.monotonic_ppb == 0 else "slew" if bend.correction_ppb else "run"
             start = f"M{self.x(start_ns)},{self.y(error_ns)}"
             if new != kind or before != error_ns:
-                if path:
-                    yield f'<path class="curve {kind}" d="{path}"/>'
-                path, kind = start, new
+                yield self._run(kind, path, *errors)
+                path, kind, errors[0] = start, new, error_ns
             path += self._straight(start_ns, error_ns, end_ns, end_error_ns)
-        if path:
-            yield f'<path class="curve {kind}" d="{path}"/>'
+            errors[1] = end_error_ns
+        yield self._run(kind, path, *errors)
         last_ns = cuts[-1]
         before, error_ns = before_and_after(timeline, last_ns)
         if before is not None and error_ns is not None and before != error_ns:
             yield f'<path class="curve step" d="M{self.x(last_ns)},{self.y(before)}V{self.y(error_ns)}"/>'
+
+    @staticmethod
+    def _run(kind: str, path: str, from_ns: int, to_ns: int) -> str:
+        """Return the curve between two steps, with the errors at its ends; what was slewed says so on hover."""
+        if kind != "slew":
+            return f'<path class="curve {kind}" d="{path}"/>' if path else ""
+        title = f"slewed from {error_words(from_ns)} to {error_words(to_ns)}"
+        return f'<path class="curve slew" d="{path}"><title>{title}</title></path>'
 
     def _straight(self, start_ns: int, error_ns: int, end_ns: int, end_error_ns: int) -> str:
         """Return a straight piece of the curve, which has a corner at each level that it crosses."""

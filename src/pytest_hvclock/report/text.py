@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pytest_hvclock.report.moments import Line, Moment, before_and_after, limit, lines, lived_ns, moments, told, when
+from pytest_hvclock.report.moments import (
+    Line,
+    Moment,
+    before_and_after,
+    limit,
+    lines,
+    lived_ns,
+    moments,
+    slewed,
+    told,
+    when,
+)
 from pytest_hvclock.report.scales import ErrorScale, TimeScale
 from pytest_hvclock.report.words import error_words, length_text
 from pytest_hvclock.timeline import Timeline
@@ -34,6 +45,8 @@ class _Pen:
     """The curve, by where it goes: ``_LEFT`` and so on are the bits of the index."""
     stands: str
     """The same while the guest stands still."""
+    slews: str
+    """The same while somebody slews its wall clock."""
     true: str
     at: str
     dash: str
@@ -45,15 +58,26 @@ class _Pen:
     more: str
 
 
-_UNICODE = _Pen(" ╸╺━╹┛┗┻╻┓┏┳┃┫┣╋", " ╴╶─╵┘└┴╷┐┌┬│┤├┼", "·", "┊", "─", "╱╱", "├┼┤", "│", "▼", "✗", "…")  # noqa: RUF001  (a broken line)
-_ASCII = _Pen(" ---|+++|+++|+++", " ...:...:...:...", " ", ":", "-", "//", "|||", "|", "v", "x", "...")
+_UNICODE = _Pen(
+    " ╸╺━╹┛┗┻╻┓┏┳┃┫┣╋",
+    " ╴╶─╵┘└┴╷┐┌┬│┤├┼",
+    " ═══║╝╚╩║╗╔╦║╣╠╬",
+    *("·", "┊", "─", "╱╱", "├┼┤", "│", "▼", "✗", "…"),  # noqa: RUF001  (a broken line)
+)
+_ASCII = _Pen(
+    " ---|+++|+++|+++",
+    " ...:...:...:...",
+    " ===|+++|+++|+++",
+    *(" ", ":", "-", "//", "|||", "|", "v", "x", "..."),
+)
 
 
 def picture(timeline: Timeline, *, width: int = 80, ascii: bool = False) -> str:
     """Draw a timeline in at most 20 lines.
 
-    From top to bottom: what struck and what corrected it; the guest's error; the true time that passed, and what
-    CLOCK_MONOTONIC made of it; when the program read a clock. Then each of these moments and lines in full.
+    From top to bottom: what struck and what corrected it; the guest's error, thin while it stood still and double while
+    it was slewed; the true time that passed, and what CLOCK_MONOTONIC made of it; when the program read a clock. Then
+    each of these moments and lines in full.
 
     Args:
         timeline: what is to be drawn.
@@ -126,7 +150,8 @@ class _Picture:
         for x, moment in placed:
             if moment.at_ns in numbers:
                 row.put_if_free(x + 1 + bool(moment.strikes), f" {moment.name}", f" {moment.names[-1]}")
-        return " " * _LABEL + row.text
+        legend = f"{self.pen.slews[_LEFT | _RIGHT]} a slew" if self._slewed() else ""
+        return f"{legend:>{_LABEL - 1}} {row.text}"
 
     def _moments(self) -> list[str]:
         """Tell each moment: when it was, and what happened."""
@@ -151,7 +176,7 @@ class _Picture:
             height = 1
         scale = ErrorScale(self.timeline, height, max((height - 1) // 2, 1) if self._both() else height - 1)
         cells = [[0] * self.width for _ in range(height)]
-        still = [False] * self.width
+        pens = [self.pen.runs] * self.width
         previous: int | None = None
         for x in range(self.width):
             low_ns, high_ns = self.time.at_ns(max(x - 1, 0)), self.time.at_ns(x)
@@ -159,7 +184,10 @@ class _Picture:
             now = None if value is None else scale.y(value)
             rows = [scale.y(error) for error in passed]
             bend = self.timeline.bend_at(low_ns if x and previous is not None else high_ns)
-            still[x] = bend is not None and bend.monotonic_ppb == 0
+            if bend is not None and bend.monotonic_ppb == 0:
+                pens[x] = self.pen.stands
+            elif slewed(self.timeline, low_ns, high_ns) and not self._stepped(low_ns, high_ns):
+                pens[x] = self.pen.slews
             _draw(cells, x, previous, now, rows)
             previous = now
         marked = {self.time.x(moment.at_ns) for moment in self.told}
@@ -167,7 +195,7 @@ class _Picture:
         drawn: list[str] = []
         for row in range(height):
             text = "".join(
-                (self.pen.stands if still[x] else self.pen.runs)[cells[row][x]]
+                pens[x][cells[row][x]]
                 if cells[row][x]
                 else self.pen.at if x in marked
                 else self.pen.true if row == scale.zero and x % 2 == 0
@@ -180,6 +208,15 @@ class _Picture:
     def _bent(self) -> bool:
         """Whether the guest was ever wrong, or is drawn as if it was."""
         return any(bend.error_ns or bend.gains_ppb for bend in self.timeline.bends)
+
+    def _slewed(self) -> bool:
+        """Whether somebody slewed the wall clock."""
+        return slewed(self.timeline, self.timeline.start_ns, self.timeline.end_ns)
+
+    def _stepped(self, low_ns: int, high_ns: int) -> bool:
+        """Whether the wall clock stepped after one instant and until another."""
+        inside = [bend.at_ns for bend in self.timeline.bends if low_ns < bend.at_ns <= high_ns]
+        return any(before != after for before, after in (before_and_after(self.timeline, at_ns) for at_ns in inside))
 
     def _both(self) -> bool:
         errors = [bend.error_ns for bend in self.timeline.bends if bend.error_ns is not None]

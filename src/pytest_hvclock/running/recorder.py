@@ -36,9 +36,9 @@ class Recorder:
         self._guest = guest
         self.trail = guest.follow()
         self._start_ns = guest.host.true_ns
-        self._sets = len(guest.clock_sets)
+        self._sets = len(guest._sets)  # which are those up to now: ``follow`` has settled the guest
         self._kept = kept
-        self._gone: Counter[str] = Counter()
+        self._gone: dict[str, int] = {}
         self._trimming = allocate_lock()
         self._names: dict[int, str] = {}
         self.readings: list[tuple[CodeType, int, str, int, int, int]] = []
@@ -85,7 +85,7 @@ class Recorder:
         with self._trimming:
             many = len(self.readings) - self._kept
             if many > 0:
-                self._gone.update(entry[2] for entry in self.readings[:many])
+                self._gone = dict(Counter(self._gone) + Counter(entry[2] for entry in self.readings[:many]))
                 del self.readings[:many]
 
     def _name(self, thread: int) -> None:
@@ -109,7 +109,7 @@ class Recorder:
     @property
     def counts(self) -> dict[str, int]:
         """How often each clock was read, the harness included."""
-        return dict(sorted((self._gone + Counter(entry[2] for entry in list(self.readings))).items()))
+        return dict(sorted((Counter(self._gone) + Counter(entry[2] for entry in list(self.readings))).items()))
 
     @property
     def last_wait(self) -> object:
@@ -119,7 +119,7 @@ class Recorder:
     @property
     def total(self) -> int:
         """How many readings there have been, the harness's included."""
-        return self._gone.total() + len(self.readings)
+        return sum(self._gone.values()) + len(self.readings)
 
     def timeline(self, **known: Any) -> Timeline:
         """Return the record so far; ``known`` is what else a ``Timeline`` holds, such as its test and outcome."""
@@ -163,15 +163,14 @@ class Recorder:
 class RecordingReader:
     """Reads through another reader, and takes down each reading."""
 
-    __slots__ = ("_boottime", "_monotonic", "_raw", "_reader", "_wall")
+    __slots__ = ("_monotonic", "_others", "_reader", "_recorder", "_wall")
 
     def __init__(self, reader: Reader, recorder: Recorder) -> None:
         """Read ``reader``, and have ``recorder`` keep it."""
-        self._reader = reader
+        self._reader, self._recorder = reader, recorder
         self._wall = recorder.taking_down(reader, "wall", 1)
         self._monotonic = recorder.taking_down(reader, "monotonic", 2)
-        self._raw = recorder.taking_down(reader, "raw", 2)
-        self._boottime = recorder.taking_down(reader, "boottime", 2)
+        self._others: dict[str, Callable[[], int]] = {}
 
     @property
     def true(self) -> int:
@@ -196,16 +195,22 @@ class RecordingReader:
     @property
     def raw(self) -> int:
         """Read and take down CLOCK_MONOTONIC_RAW."""
-        return self._raw()
+        return self._other("raw")
 
     @property
     def boottime(self) -> int:
         """Read and take down CLOCK_BOOTTIME."""
-        return self._boottime()
+        return self._other("boottime")
 
     def refresh(self) -> None:
         """Refresh what lies below."""
         self._reader.refresh()
+
+    def _other(self, clock: str) -> int:
+        """Read and take down a clock that hardly any program reads."""
+        if clock not in self._others:
+            self._others[clock] = self._recorder.taking_down(self._reader, clock, 3)
+        return self._others[clock]()
 
 
 def place_of(site: Site) -> Place:
