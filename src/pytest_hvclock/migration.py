@@ -3,7 +3,7 @@
 ``from pytest_hvclock.migration import freeze_time`` stands where ``from freezegun import freeze_time`` stood, and
 ``from pytest_hvclock.migration import travel`` where ``from time_machine import travel`` did. Where no guest is
 running, one is made that starts at the destination; where one is, its wall clock is set, and set back at the end. So a
-file that has been adopted can be run with ``--hvclock=SCENARIO``, too.
+file that has been adopted can be run with ``--hvclock=SCENARIO``, too; the guest of a decorated test then starts there.
 
 freezegun's ``tick`` and ``move_to`` move every clock that it fakes: on a guest, time passes (*advance*), or, backwards,
 somebody sets the wall clock (*step*). time-machine's ``shift`` and ``move_to`` leave the monotonic clock alone: *step*.
@@ -33,6 +33,9 @@ Moment = datetime | date | timedelta | str | int | float | None
 Destination = Moment | Callable[[], Moment] | Generator[Moment]
 """Where to: what freezegun and time-machine take. A naive ``datetime`` and a ``date`` are UTC, a ``timedelta`` is from
 now, a number is seconds since 1970, ``None`` is now, and a function or a generator answers with one of those."""
+
+STAY = "_hvclock_stay"
+"""Under this name a decorated test or class keeps the settings of the guest that it wants, if it is put on one."""
 
 T = TypeVar("T")
 
@@ -192,8 +195,10 @@ class Travel(Generic[H]):
         """Decorate a function, which may be async, or a class, each of whose tests is then a stay of its own."""
         if isinstance(wrapped, type):
             self._decorate(cast("type[Any]", wrapped))
-            return wrapped
-        return cast("T", self._around(cast("Callable[..., Any]", wrapped), hands_over=True))
+        else:
+            wrapped = cast("T", self._around(cast("Callable[..., Any]", wrapped), hands_over=True))
+        setattr(wrapped, STAY, self.settings())
+        return wrapped
 
     def _decorate(self, kind: type[Any]) -> None:
         if issubclass(kind, unittest.TestCase):

@@ -394,12 +394,23 @@ def test_an_adopted_test_runs_with_a_scenario(pytester):
             time.time()
             time.sleep(10)
             assert time.time() < expires
+
+        @freeze_time("2030-01-01")
+        class TestDecorated:
+            def test_class(self):
+                assert datetime.now() == datetime(2030, 1, 1)
         """
     )
-    pytester.runpytest_subprocess(*ARGUMENTS).assert_outcomes(passed=2)
+    pytester.runpytest_subprocess(*ARGUMENTS).assert_outcomes(passed=3)
     result = pytester.runpytest_subprocess(*ARGUMENTS, "--hvclock=restore-after-a-month", "-k", "decorated")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*restore-after-a-month: 1 broke*"])
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "scenario: restore-after-a-month *",
+            "* from 2024-01-01T00:00:00Z; at the end the guest is at true time",
+            "*restore-after-a-month: 1 broke, 1 not struck*",
+        ]
+    )
 
 
 def test_the_other_library_s_own_fixture_is_refused_as_before(pytester):

@@ -247,7 +247,7 @@ def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGues
 
 
 def _adopted(item: pytest.Item) -> dict[str, Any]:
-    """Return what fixtures and markers of other libraries that fake time say of the guest, where ours stand for them.
+    """Return what the ways of other libraries that fake time say of a test's guest, where ours stand for them.
 
     Raises:
         ValueError: for one that is the other library's own.
@@ -262,7 +262,9 @@ def _adopted(item: pytest.Item) -> dict[str, Any]:
                 f"{what} of {library} fakes time too: take it away from this test, and move the guest's clock with "
                 "hvclock.step() or hvclock.advance()"
             )
-    return {name: value for settings in adopted.values() for name, value in settings.items()}
+    # what is decorated with freeze_time or travel of ours says it itself, a test's function better than its class
+    decorated = [getattr(getattr(item, place, None), "_hvclock_stay", {}) for place in ("cls", "function")]
+    return {name: value for settings in (*adopted.values(), *decorated) for name, value in settings.items()}
 
 
 class Phases:
