@@ -1,4 +1,4 @@
-"""The how-to pages that use real libraries: who types what they show gets what they show."""
+"""The how-to pages that use real libraries, and the gallery: who types what they show gets what they show."""
 
 import importlib.util
 from pathlib import Path
@@ -13,4 +13,4 @@ specification.loader.exec_module(run_page)
 
 @pytest.mark.parametrize("page", run_page.runnable(here=False), ids=lambda page: page.stem)
 def test_who_types_what_a_page_shows_gets_what_it_shows(page, tmp_path):
-    run_page.run(page.read_text(encoding="utf-8"), tmp_path)
+    run_page.run(page, tmp_path)

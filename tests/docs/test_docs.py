@@ -161,7 +161,7 @@ run_page = script("run_page")
 @pytest.mark.parametrize("page", run_page.runnable(here=True), ids=lambda page: page.stem)
 def test_who_types_what_a_page_shows_gets_what_it_shows(page: Path, tmp_path: Path) -> None:
     """The page's files are written in its order, its commands run, and their outputs compared."""
-    run_page.run(page.read_text(encoding="utf-8"), tmp_path)
+    run_page.run(page, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -174,17 +174,23 @@ def test_who_types_what_a_page_shows_gets_what_it_shows(page: Path, tmp_path: Pa
         ("```python\nprint(1)\n```\n", "no comment with a file name"),
         ("```console\n$ pip install no-such-thing\n```\n", "no-such-thing, which is not there"),
         ("# nothing\n", "nothing to run"),
+        ("```console\n$ mkdir report; echo two > report/a.svg\n```\n![one](one.svg)\n", "one.svg is another drawing"),
     ],
 )
 def test_a_page_that_is_not_true_is_refused(page: str, refused: str, tmp_path: Path) -> None:
-    """Other output, more of it, a block that nobody runs, and a package that was not tried."""
+    """Other output, more of it, a block that nobody runs, a package that was not tried, and another drawing."""
+    file, inside = tmp_path / "page.md", tmp_path / "inside"
+    file.write_text(page, encoding="utf-8")
+    (tmp_path / "one.svg").write_text("one", encoding="utf-8")
+    inside.mkdir()
     with pytest.raises((AssertionError, ValueError), match=refused):
-        run_page.run(page, tmp_path)
+        run_page.run(file, inside)
 
 
 def test_a_page_may_leave_out_what_it_marks_as_left_out(tmp_path: Path) -> None:
     """Any lines for ``...`` alone, any text within a line, and however long pytest took."""
-    page = """
+    page = tmp_path / "page.md"
+    text = """
 ```python
 # inner/some.py
 print("one\\ntwo\\nthree 4 five\\n1 passed in 0.37s")
@@ -197,6 +203,7 @@ three ... five
 1 passed in 3.02s
 ```
 """
+    page.write_text(text, encoding="utf-8")
     run_page.run(page, tmp_path)
 
 
