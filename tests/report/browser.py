@@ -185,6 +185,40 @@ def test_the_keyboard_zooms_moves_and_shows_all(opened: Browser, number: int) ->
     assert opened.logged == []
 
 
+def test_zooming_keeps_in_view_what_one_looks_at(opened: Browser) -> None:
+    """The strike; or the reading that has the focus. Lines stay thin, and letters grow slower than lengths."""
+    opened.run(f"{OPEN}(1)")
+    seen = (
+        "((kind) => {const svg = document.activeElement.closest('figure').querySelector('svg');"
+        "const [all, it] = [svg, svg.querySelector(kind)].map((shown) => shown.getBoundingClientRect());"
+        "return all.left <= it.right && it.left <= all.right && all.top <= it.bottom && it.top <= all.bottom})"
+    )
+    for _ in range(6):
+        opened.press("+")
+    assert opened.run(f"{seen}('.struck')") is True
+    style = "getComputedStyle(document.activeElement.closest('figure').querySelector('{}')).{}"
+    assert opened.run(style.format(".tick", "vectorEffect")) == "non-scaling-stroke"
+    assert 3 <= float(opened.run(style.format("text", "fontSize")).removesuffix("px")) < 4
+    opened.press("0")
+    opened.run("[...document.querySelectorAll('details[open] .read')].at(-1).focus()")
+    for _ in range(6):
+        opened.press("+")
+    assert opened.run(f"{seen}('.read:focus')") is True
+    assert opened.run(f"{seen}('.struck')") is False
+    assert opened.logged == []
+
+
+def test_the_command_is_copied_and_the_button_says_so(opened: Browser) -> None:
+    """For a moment."""
+    opened.run(f"{OPEN}(1)")
+    opened.run("document.querySelector('details[open] .copy').click()")
+    button = "document.querySelector('details[open] .copy').textContent"
+    told = "(async (text) => {for (let wait = 0; wait < 400 && BUTTON !== text; wait++) "
+    told += "await new Promise((done) => setTimeout(done, 25)); return BUTTON})"
+    for text in ("Copied", "Copy"):
+        assert opened.run(f"{told.replace('BUTTON', button)}('{text}')") == text
+
+
 def test_a_reading_says_its_line_and_its_value_on_focus(opened: Browser) -> None:
     """And by its label, for who does not see it."""
     opened.run(f"{OPEN}(1)")

@@ -18,6 +18,7 @@ from pytest_hvclock.report import html
 from pytest_hvclock.report.files import merged, write_record
 from pytest_hvclock.report.html import page
 from pytest_hvclock.report.svg import svg
+from pytest_hvclock.timeline import Place, Reading
 
 FAILED = timeline_of("restore-after-a-month")
 PASSED = replace(timeline_of("drift-500ppm"), outcome="passed", failure="", command="")
@@ -76,7 +77,7 @@ def test_what_failed_is_drawn_and_what_passed_is_packed() -> None:
 
 def test_of_very_many_failures_the_first_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are unpacked when somebody opens them."""
-    monkeypatch.setattr(html, "_DRAWN", 2)
+    monkeypatch.setattr(html, "_DRAWN", 2 * len(svg(FAILED, style=False)))
     text = page([FAILED] * 5)
     assert text.count("<svg") == 2
     assert len(re.findall(r"data-packed=\"\d+\"", text)) == 3
@@ -120,6 +121,18 @@ def test_ten_thousand_tests_are_a_few_kilobytes_each() -> None:
     """So that the page opens: each test costs less than 6 KB, drawing included."""
     one, many = len(page([PASSED])), len(page([PASSED] * 11))
     assert (many - one) / 10 < 6_000
+
+
+def test_a_test_that_reads_a_clock_again_and_again_has_a_page_that_opens() -> None:
+    """Twice ten thousand readings take no more room than ten thousand: there are only so many places for a tick."""
+    places = [Place("app/poll.py", line, "poll", "time.time()") for line in range(1, 101)]
+    sizes = []
+    for many in (10_000, 20_000):
+        readings = tuple(Reading(number, "wall", number, places[number % 100]) for number in range(many))
+        test = replace(PASSED, start_ns=0, end_ns=many, readings=readings, outcome="failed")
+        sizes.append(len(page([test])))
+    assert sizes[1] <= sizes[0] * 1.1
+    assert sizes[1] < 1_500_000
 
 
 def test_the_command_writes_the_page(tmp_path: Path) -> None:

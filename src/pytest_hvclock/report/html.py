@@ -14,8 +14,9 @@ from pytest_hvclock.report.svg import STYLE, svg
 from pytest_hvclock.report.words import length_text
 from pytest_hvclock.timeline import Judgement, Timeline
 
-_DRAWN = 100
-"""So many failed tests are drawn in the page itself, for who has no JavaScript; the others when they are opened."""
+_DRAWN = 2_000_000
+"""So many characters of drawings of failed tests are in the page itself, for who has no JavaScript; what goes beyond is
+packed, as the others are, and drawn when it is opened."""
 _SAFETY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 _ICON = "data:,"
 
@@ -49,12 +50,13 @@ def pieces(timelines: Iterable[Timeline], sections: Mapping[str, Sequence[tuple[
     for timeline in timelines:
         outcomes[timeline.outcome] += 1
         scenarios.add(timeline.scenario)
-        inside = timeline.outcome == "failed" and drawn < _DRAWN
-        drawn += inside
-        if not inside:
-            packed.append(_packed(svg(timeline, style=False)))
-        drawing = svg(timeline, style=False) if inside else None
-        tests.append(_test(timeline, sections.get(timeline.test, ()), drawing, len(packed) - 1))
+        drawing = svg(timeline, style=False)
+        inside = timeline.outcome == "failed" and drawn + len(drawing) <= _DRAWN
+        if inside:
+            drawn += len(drawing)
+        else:
+            packed.append(_packed(drawing))
+        tests.append(_test(timeline, sections.get(timeline.test, ()), drawing if inside else None, len(packed) - 1))
     counts = ", ".join(f"{count} {outcome or 'unknown'}" for outcome, count in sorted(outcomes.items()))
     yield f'<p class="soft">{_text(counts or "no test ran on a guest")}</p>\n'
     yield (
@@ -82,7 +84,7 @@ def _test(timeline: Timeline, sections: Sequence[tuple[str, str]], drawing: str 
     took = "".join(f'<span class="soft">{_text(_short(one))}</span>' for one in timeline.judgements[-1:])
     buttons = "".join(
         f'<button type="button" data-act="{act}" aria-label="{label}">{shown}</button>'
-        for act, label, shown in (("+", "zoom in", "+"), ("-", "zoom out", "−"), ("0", "show all", "0"))  # noqa: RUF001
+        for act, label, shown in (("+", "zoom in", "+"), ("-", "zoom out", "−"), ("0", "show all", "all"))  # noqa: RUF001
     )
     return (
         f'<details class="test {outcome}" data-outcome="{_text(timeline.outcome)}" '
@@ -108,10 +110,10 @@ def _judgements(judgements: Sequence[Judgement]) -> str:
     if not judgements:
         return ""
     rows = "".join(
-        f"<tr><td>{_text(one.what)}</td><td>{_text(_short(one))}</td><td>{_text(one.said)}</td></tr>"
+        f'<tr><td>{_text(one.what)}</td><td>{_text(_short(one))}</td><td class="said">{_text(one.said)}</td></tr>'
         for one in judgements
     )
-    return f"<h2>Judged</h2><table><tbody>{rows}</tbody></table>"
+    return f"<h2>Judged</h2><table><thead><tr><th>what</th><th>came of it</th><th>said</th></tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _command(command: str) -> str:

@@ -47,8 +47,18 @@
       x = Math.min(Math.max(x, 0), width - width / zoom);
       y = Math.min(Math.max(y, 0), height - height / zoom);
       svg.setAttribute("viewBox", [x, y, width / zoom, height / zoom].join(" "));
+      svg.style.setProperty("--text", 1 / Math.sqrt(zoom)); // letters grow slower than lengths, so that there is room
     };
-    const scale = (by, fx = 0.5, fy = 0.5) => {
+    const place = () => { // of what one wants to see nearer: the reading that has the focus, or the strike
+      const wanted = svg.querySelector(".read:focus") ?? svg.querySelector(".struck");
+      if (!wanted) return [0.5, 0.5];
+      const box = wanted.getBBox();
+      const within = (at) => Math.min(Math.max(at, 0), 1);
+      return [
+        within(((box.x + box.width / 2 - x) * zoom) / width), within(((box.y + box.height / 2 - y) * zoom) / height),
+      ];
+    };
+    const scale = (by, [fx, fy] = place()) => {
       const next = Math.min(Math.max(zoom * by, 1), 40);
       x += (width / zoom - width / next) * fx;
       y += (height / zoom - height / next) * fy;
@@ -78,7 +88,7 @@
       if (!event.ctrlKey && !figure.contains(document.activeElement)) return;
       const box = svg.getBoundingClientRect();
       const [fx, fy] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-      scale(event.deltaY < 0 ? 1.2 : 1 / 1.2, fx, fy);
+      scale(event.deltaY < 0 ? 1.2 : 1 / 1.2, [fx, fy]);
       event.preventDefault();
     }, { passive: false });
     svg.setAttribute("role", "group");
@@ -107,5 +117,6 @@
       document.execCommand("copy");
     }
     button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 2000);
   });
 })();

@@ -25,7 +25,7 @@ from pytest_hvclock.units import NS_PER_S, iso
 
 _WIDTH, _LEFT, _RIGHT = 960, 170, 20
 _PLOT = 170
-_ROW = 22
+_ROW, _LINE = 22, 37
 _CHARACTER = 7
 """About as wide is a character, in pixels: so that texts do not run into each other."""
 _MOMENTS, _LINES = 12, 8
@@ -35,7 +35,7 @@ BEGINNING = '<svg xmlns="http://www.w3.org/2000/svg" class="hv"'
 """How each of these drawings begins."""
 STYLE = """\
 .hv{background:#fff;color:#1d2433;font:12px/1.4 system-ui,-apple-system,"Segoe UI",sans-serif}
-.hv text{fill:#1d2433}.hv text.soft{fill:#5b6577}
+.hv text{fill:#1d2433}.hv text.soft{fill:#5b6577}.hv path{vector-effect:non-scaling-stroke}
 .hv .code{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:11px}
 .hv .paper{fill:#fff}.hv .grid{stroke:#e3e7ee;fill:none}.hv .true{stroke:#8a94a6;stroke-dasharray:2 4;fill:none}
 .hv .axis{stroke:#8a94a6;fill:none}.hv .broken{stroke-dasharray:6 4}
@@ -223,7 +223,7 @@ class _Drawing:
         found = lines(self.timeline)
         for line in found[:_LINES]:
             parts += self._line(line, y)
-            y += _ROW + 12
+            y += _LINE
         if len(found) > _LINES:
             parts.append(_text(_LEFT, y, f"and {len(found) - _LINES} other lines", kind="soft"))
             y += _ROW
@@ -288,8 +288,8 @@ class _Drawing:
             title = f"{line.place} {self._said(worst)}{f', and {more:,} more here' if more else ''}"
             group = '<g class="read wrong">' if wrong else '<g class="read">'
             yield f'{group}<path class="tick" d="M{x},{y - 6}v12"/><title>{_escaped(title)}</title></g>'
-        yield _text(_LEFT, y + 17, _beginning(line.place.text, 72), kind="soft code")
-        yield _text(_WIDTH - _RIGHT, y + 17, line.said, kind="soft", anchor="end")
+        yield _text(_LEFT, y + 19, _beginning(line.place.text, 72), kind="soft code")
+        yield _text(_WIDTH - _RIGHT, y + 19, line.said, kind="soft", anchor="end")
 
     def _said(self, reading: Reading) -> str:
         when = self._when(reading.at_ns)
