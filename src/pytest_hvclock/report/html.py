@@ -113,7 +113,8 @@ def _judgements(judgements: Sequence[Judgement]) -> str:
         f'<tr><td>{_text(one.what)}</td><td>{_text(_short(one))}</td><td class="said">{_text(one.said)}</td></tr>'
         for one in judgements
     )
-    return f"<h2>Judged</h2><table><thead><tr><th>what</th><th>came of it</th><th>said</th></tr></thead><tbody>{rows}</tbody></table>"
+    head = "<tr><th>what</th><th>came of it</th><th>said</th></tr>"
+    return f"<h2>Judged</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
 def _command(command: str) -> str:
