@@ -153,7 +153,7 @@ class Conformance:
 
         def load(source: Source) -> ModuleType:
             name = f"conforming_{next(_numbers)}"
-            (tmp_path / f"{name}.py").write_text(_library(source), encoding="utf-8")
+            (tmp_path / f"{name}.py").write_text(library_of(source), encoding="utf-8")
             importlib.invalidate_caches()
             return importlib.import_module(name)
 
@@ -423,7 +423,7 @@ class Conformance:
                 assert not engine.patches or time.time_ns() == shown.wall_ns
 
 
-def _library(source: Source) -> str:
+def library_of(source: Source) -> str:
     """Write a library that refers to a source in every style."""
     module, _, rest = source.function.partition(".")
     imported = f"from {module} import {rest.partition('.')[0]} as named_{module}"
