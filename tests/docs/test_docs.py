@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -288,6 +289,36 @@ def test_every_discipline_backend_and_pace_is_in_the_reference(name: str) -> Non
 def test_every_public_name_is_in_the_reference(name: str) -> None:
     """Verbs, readings, anomalies, drifts and errors."""
     assert described(name)
+
+
+def parameters(made: Callable[..., object]) -> str:
+    """Return what a function takes, as the reference writes it: without types, and without ``**settings``."""
+    signature = inspect.signature(made)
+    taken = [each for name, each in signature.parameters.items() if name != "self" and each.kind != each.VAR_KEYWORD]
+    plain = [each.replace(annotation=inspect.Parameter.empty) for each in taken]
+    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty)).replace("'", '"')
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        *(
+            verb
+            for kind in (Guest, Host)
+            for name, verb in vars(kind).items()
+            if inspect.isfunction(verb) and name[0] != "_"
+        ),
+        *(getattr(claims, name) for name in claims.__all__),
+        *(getattr(anomalies, name) for name in classes(anomalies, anomalies.Anomaly)),
+        *(getattr(drifts, name) for name in classes(drifts, drifts.Wander)),
+        pytest_hvclock.recovers,
+    ],
+    ids=lambda made: made.__qualname__,
+)
+def test_what_the_reference_writes_in_parentheses_is_what_it_takes(made: Callable[..., object]) -> None:
+    """Verbs, claims, anomalies and drifts: names, order and defaults."""
+    shown = re.findall(rf"`{made.__name__}(\([^`]*\))`", REFERENCE)
+    assert parameters(made) in [each.replace("(**settings)", "()") for each in shown]
 
 
 @pytest.mark.parametrize(
