@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_hvclock.explore.acknowledged import Acknowledged
+from pytest_hvclock.explore.kinds import BOOT, KINDS, Kind
 from pytest_hvclock.explore.schedules import Schedule
 from pytest_hvclock.explore.search import PLACES, Exploration, Explorer, Outcome, Task, Trial
 from pytest_hvclock.explore.watch import Watch
 from pytest_hvclock.model.host import Host
 from pytest_hvclock.running import Running
-from pytest_hvclock.running.recorder import is_the_programs, place_of
+from pytest_hvclock.running.recorder import is_standard, is_the_programs, place_of
 
 
 def explore(
     program: Callable[[], object],
     chance: random.Random,
     places: int | None = PLACES,
+    kinds: Sequence[Kind] = KINDS,
     **settings: Any,
 ) -> Exploration:
     """Run a program clean, and then with one anomaly before each of the places that are drawn.
@@ -31,10 +33,16 @@ def explore(
         program: what to explore; an exception that it raises says that it failed.
         chance: draws the places.
         places: at how many places each kind of anomaly strikes; None for all.
+        kinds: what is tried; ``BOOT`` is left to programs that outlive their guest.
         settings: those of the guest, as for ``Host.guest``.
     """
     seed = chance.random()
-    explorer = Explorer(trial_of(program, **settings), lambda kind: random.Random(f"{seed} {kind}"), places)  # noqa: S311  (no secret)
+    explorer = Explorer(
+        trial_of(program, **settings),
+        lambda kind: random.Random(f"{seed} {kind}"),  # noqa: S311  (no secret)
+        places,
+        kinds=kinds,
+    )
     return explorer.explore(explorer.tasks())
 
 
@@ -63,9 +71,22 @@ def outcome_of(failure: BaseException) -> Outcome:
     """Return a failure as what is compared and told of it."""
     said = "".join(traceback.format_exception_only(failure)).strip()
     first = next((line for line in said.splitlines() if line.strip()), "")
-    frames = [entry for entry in traceback.walk_tb(failure.__traceback__) if is_the_programs(entry[0].f_code)]
-    where = str(place_of((frames[-1][0].f_code, frames[-1][0].f_lasti))) if frames else ""
+    entries = [entry for entry in traceback.walk_tb(failure.__traceback__) if is_the_programs(entry[0].f_code)]
+    entries = [entry for entry in entries if not is_standard(entry[0].f_code)] or entries
+    where = str(place_of((entries[-1][0].f_code, entries[-1][0].f_lasti))) if entries else ""
     return Outcome(first or type(failure).__name__, where)
 
 
-__all__ = ["Acknowledged", "Exploration", "Explorer", "Outcome", "Schedule", "Task", "Watch", "explore", "trial_of"]
+__all__ = [
+    "BOOT",
+    "KINDS",
+    "Acknowledged",
+    "Exploration",
+    "Explorer",
+    "Outcome",
+    "Schedule",
+    "Task",
+    "Watch",
+    "explore",
+    "trial_of",
+]

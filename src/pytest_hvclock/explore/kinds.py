@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pytest_hvclock.anomalies import Anomaly, Drift, Flap, Pause, Restore, Step
+from pytest_hvclock.anomalies import Anomaly, Boot, Drift, Flap, Pause, Restore, Step
 from pytest_hvclock.explore.schedules import Schedule, Spot, Strike
 from pytest_hvclock.units import NS_PER_S, duration_ns
 
@@ -41,26 +41,29 @@ KINDS = (
     _booted("a boot in the east", "9 h", "-9 h"),
     _single("a clock that is 500 ppm fast", Drift("500 ppm"), wall=False),
     _single("a clock that is 500 ppm slow", Drift("-500 ppm"), wall=False),
-    _single("a clock that is 20 % fast", Drift("20 %"), wall=False),
-    _single("a clock that is 20 % slow", Drift("-20 %"), wall=False),
+    _single("a clock that is 7 % fast", Drift("7 %"), wall=False),
+    _single("a clock that is 7 % slow", Drift("-7 %"), wall=False),
     _single("two sources that disagree", Flap("2 s")),
 )
-"""What is tried, in this order."""
+"""What is tried, in this order; microsoft/WSL#11790 has a guest whose clocks all run 7 % fast."""
 
+BOOT = _single("a boot", Boot(), wall=False)
+"""For code whose memory outlives its guest, on a disk or elsewhere; any other would not be there any more."""
 STEPS = tuple(kind for kind in KINDS if kind.name in ("a large step back", "a large step forward"))
 """Those that readings are asked to remember the sides of."""
 
-_SIZES = ("1 s", "10 s", "1 min", "1 h", "1 d", "30 d")
+_SIZES = ("1 s", "2 s", "10 s", "1 min", "1 h", "1 d", "30 d")
 _SIMPLEST: tuple[Anomaly, ...] = (
     *(Step(f"-{size}") for size in _SIZES),
     *(Step(size) for size in _SIZES),
-    *(Pause(size) for size in _SIZES[:3]),
-    *(Restore(size) for size in _SIZES[3:]),
+    *(Pause(size) for size in _SIZES[:4]),
+    *(Restore(size) for size in _SIZES[4:]),
     Drift("500 ppm"),
     Drift("-500 ppm"),
-    Drift("20 %"),
-    Drift("-20 %"),
+    Drift("7 %"),
+    Drift("-7 %"),
     Flap("1 s"),
+    Flap("2 s"),
 )
 """The simpler first: back, forward, a pause, a restore, a drift, two sources; of each the smaller."""
 _ORDER = (Step, Pause, Restore, Drift, Flap)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from pytest_hvclock.explore.kinds import simpler
-from pytest_hvclock.explore.schedules import Schedule, Spot
+from pytest_hvclock.explore.schedules import Schedule, Spot, Strike
+
+_FIRST = 10
+"""At how many places something simpler is tried that does not break where it was found."""
 
 
 def shrink(
@@ -26,7 +30,8 @@ def shrink(
     tried: set[Schedule] = {schedule}
     smallest = schedule
     while True:
-        for candidate in _smaller(smallest, spots(smallest)):
+        pool = spots(smallest)
+        for candidate in chain(_smaller(smallest, pool), _elsewhere(smallest, pool)):
             if candidate in tried:
                 continue
             if len(tried) > most:
@@ -55,3 +60,11 @@ def _smaller(schedule: Schedule, spots: Sequence[Spot]) -> Iterator[Schedule]:
             if spot == strike.spot:
                 break
             yield Schedule((*strikes[:number], replace(strike, spot=spot), *strikes[number + 1 :]))
+
+
+def _elsewhere(schedule: Schedule, spots: Sequence[Spot]) -> Iterator[Schedule]:
+    """Yield what is simpler than a single strike at any of the first places: what is simplest may show at another."""
+    if len(schedule.strikes) == 1 and schedule.strikes[0].spot is not None:
+        for anomaly in simpler(schedule.strikes[0].anomaly):
+            for spot in spots[:_FIRST]:
+                yield Schedule((Strike(anomaly, spot),))

@@ -56,8 +56,8 @@ class Explored:
         for grade, found in (("findings", findings), ("failures", failures)):
             if found:
                 terminal.write_line("to see it fail:" if grade == "failures" else "to find it again:")
-            for nodeid, one in found:
-                terminal.write_line(self._commands[nodeid, one.schedule + grade])
+            for line in dict.fromkeys(self._commands[nodeid, one.schedule + grade] for nodeid, one in found):
+                terminal.write_line(line)
 
     def _count(self, terminal: pytest.TerminalReporter, tests: dict[str, Exploration], *, strict: bool) -> None:
         """Let the last line count tests, as those of any run."""

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_hvclock.explore import Acknowledged, Exploration, Explorer, Schedule, Task, Watch
+from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Exploration, Explorer, Schedule, Task, Watch
 from pytest_hvclock.explore.schedules import parsed
 from pytest_hvclock.explore.search import PLACES, Found
 from pytest_hvclock.explore.watch import Budget
@@ -45,6 +45,7 @@ class Wanted:
     strict: bool
     regressions: Path | None
     acknowledged: Acknowledged
+    boots: bool
 
 
 def use_exploring(config: pytest.Config, name: str) -> None:
@@ -76,6 +77,7 @@ def use_exploring(config: pytest.Config, name: str) -> None:
         strict=option.hvclock_strict or config.getini("hvclock_strict"),
         regressions=file if config.getini("hvclock_regressions") or file.exists() else None,
         acknowledged=_acknowledged(config.getini("hvclock_may_cross")),
+        boots=config.getini("hvclock_explore_boots"),
     )
     config.pluginmanager.register(Exploring(config, wanted), name)
 
@@ -249,6 +251,7 @@ class Exploring:
                 lambda kind: random.Random(f"{seed} {kind}"),  # noqa: S311  (no secret)
                 self._wanted.places,
                 self._wanted.acknowledged,
+                (*KINDS, BOOT) if self._wanted.boots else KINDS,
             )
             self._explorers[item.nodeid] = explorer, again
         return self._explorers[item.nodeid]

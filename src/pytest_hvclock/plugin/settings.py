@@ -149,6 +149,12 @@ def _add_exploring(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         help="Let the run fail for the explorer's findings as well, not for its failures alone.",
     )
     parser.addini("hvclock_explore", "Explore every test; see --hvclock-explore.", type="bool", default=False)
+    parser.addini(
+        "hvclock_explore_boots",
+        "Let the guest boot too before a reading: for code whose memory outlives it, on a disk or elsewhere.",
+        type="bool",
+        default=False,
+    )
     parser.addini("hvclock_places", "Before how many readings each kind strikes; see --hvclock-places.", type="string")
     parser.addini("hvclock_seed", "What the places are drawn by; see --hvclock-seed.", type="string")
     parser.addini("hvclock_strict", "Fail for findings as well; see --hvclock-strict.", type="bool", default=False)

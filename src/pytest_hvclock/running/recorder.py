@@ -248,18 +248,26 @@ _NAME = __name__.partition(".")[0]
 
 
 def is_the_programs(code: CodeType) -> bool:
-    """Whether code belongs to the program, and not to the harness or to ``logging``, which stamps its records."""
+    """Whether code belongs to the program, and not to the harness or to what stamps the records of ``logging``."""
     known = _programs.get(code.co_filename)
     if known is None:
         name = _short(code.co_filename).replace(os.sep, "/")
         top = name.partition("/")[0].removesuffix(".py")
         known = _programs[code.co_filename] = not (
-            (code.co_filename.startswith(_roots) or top == _NAME) and (stays_real(top) or top == "logging")
+            (code.co_filename.startswith(_roots) or top == _NAME) and (stays_real(top) or name == "logging/__init__.py")
         )
     return known
 
 
 _programs: dict[str, bool] = {}
+_standard = tuple(root + os.sep for root in (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")))
+_installed = tuple(root + os.sep for root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
+
+
+def is_standard(code: CodeType) -> bool:
+    """Whether code belongs to the standard library."""
+    name = code.co_filename
+    return name.startswith("<frozen ") or (name.startswith(_standard) and not name.startswith(_installed))
 
 
 def _short(filename: str) -> str:

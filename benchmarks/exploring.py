@@ -1,0 +1,92 @@
+"""How many injected runs of a small test the explorer makes in a second, and what a second worker of xdist is worth.
+
+Run it with ``python benchmarks/exploring.py``. It explores one test that reads a clock twenty times and waits ten, at
+every place, in pytest processes of their own, and takes the time that pytest takes to start and to collect away by
+exploring the same test at one place only. Wanted: 500 runs a second on one core, and with two workers 1.8 times as
+many. The first is of the processor's time, so that it holds on a busy machine; the second needs two idle cores.
+"""
+
+import argparse
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+TEST = """
+import time
+
+import pytest
+
+
+class Cache:
+    def __init__(self):
+        self.kept = {}
+
+    def set(self, key, value, ttl):
+        self.kept[key] = value, time.time() + ttl
+
+    def get(self, key):
+        value, expires = self.kept.get(key, (None, 0))
+        return value if time.time() < expires else None
+
+
+@pytest.mark.parametrize("times", [%s])
+def test_cache(times):
+    cache = Cache()
+    for number in range(times):
+        cache.set(number, "value", ttl=60)
+        time.sleep(1)
+        cache.get(number)
+"""
+PLUGINS = ("pytest_hvclock.plugin", "xdist.plugin")
+
+
+def explore(folder, *options):
+    """Return how many runs there were, and the seconds of the processor and of the wall that they took."""
+    load = [word for plugin in PLUGINS for word in ("-p", plugin)]
+    command = [sys.executable, "-m", "pytest", "-q", *load, "--hvclock-explore", "--hvclock-seed=1", *options]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  (our own pytest)
+    took = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = re.search(r"explored in ([\d,]+) runs", done.stdout)
+    if found is None:
+        raise SystemExit(done.stdout + done.stderr)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return int(found[1].replace(",", "")), busy, took
+
+
+def main():
+    """Print the two figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tests", type=int, default=8, help="how many tests two workers share")
+    rounds = parser.parse_args()
+    rates, factors = [], []
+    with tempfile.TemporaryDirectory() as name:
+        one, many = Path(name, "one"), Path(name, "many")
+        for folder, tests in ((one, 1), (many, rounds.tests)):
+            folder.mkdir()
+            (folder / "test_it.py").write_text(TEST % ", ".join(["10"] * tests), encoding="utf-8")
+        for _ in range(rounds.rounds):
+            few, start, _ = explore(one, "--hvclock-places=1")
+            runs, busy, _ = explore(one, "--hvclock-places=all")
+            rates.append((runs - few) / (busy - start))
+            _, _, alone = explore(many, "--hvclock-places=all", "-n1")
+            _, _, both = explore(many, "--hvclock-places=all", "-n2")
+            factors.append(alone / both)
+    print("| what | measured | wanted |\n| --- | --- | --- |")
+    low, high = min(rates), max(rates)
+    print(f"| injected runs a second on one core | {median(rates):,.0f} ({low:,.0f} to {high:,.0f}) | 500 |")
+    low, high = min(factors), max(factors)
+    print(f"| two workers against one, {rounds.tests} tests | {median(factors):.2f} ({low:.2f} to {high:.2f}) | 1.8 |")
+
+
+if __name__ == "__main__":
+    main()
