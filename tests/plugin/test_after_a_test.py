@@ -137,3 +137,80 @@ def test_nothing_of_a_test_is_kept(pytester, options):
     result = pytester.runpytest_subprocess("-s", *options)
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["*KEPT [[]]", "TIMELINES [[]]"], consecutive=True)
+
+
+def test_a_test_that_leaves_a_guest_running_says_so_and_no_fake_time_outlives_it(pytester):
+    """Whoever enters it, and wherever the kit is imported; a guest of a wider fixture goes on with that."""
+    pytester.makepyfile(
+        test_it="""
+        import gc, time, pytest
+        def enter():
+            from pytest_hvclock import Host
+            running = Host(start="2101-01-01T00:00:00Z").guest().running()
+            running.__enter__()
+            return running
+        def on_guest(): return time.time() > 4e9
+        @pytest.fixture
+        def entered(): enter()
+        def generator():
+            running = enter()
+            try: yield
+            finally: running.__exit__(None, None, None)
+        forgotten = []
+        def test_plain(): pass
+        def test_leaves(): assert not on_guest(); enter()
+        def test_fails_too(): assert not on_guest(); enter(); assert False
+        def test_by_a_fixture(entered): assert on_guest()
+        def test_generator(): forgotten.append(generator()); next(forgotten[0])
+        def test_ended_once_more_later(hvclock):
+            forgotten.clear()
+            gc.collect()
+            time.sleep(3600)
+            assert hvclock.monotonic_ns == 3600 * 10**9
+        """,
+        test_wide="""
+        import pytest
+        from test_it import enter, on_guest
+        @pytest.fixture(scope="module")
+        def wide():
+            running = enter()
+            yield
+            running.__exit__(None, None, None)
+        def test_one(wide): assert on_guest()
+        def test_two(wide): assert on_guest()
+        """,
+        test_z_last="""
+        import time, pytest
+        from test_it import enter, on_guest
+        def test_after(): assert not on_guest()
+        @pytest.fixture(scope="session")
+        def for_ever(): enter()
+        def test_last(for_ever): pass
+        def pytest_sessionfinish(): print("REALITY" if time.time() < 4e9 else "FAKE")
+        """,
+    )
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-s", "-p", "test_z_last")
+    result.assert_outcomes(passed=9, failed=1, errors=5)
+    assert "REALITY" in result.stdout.str()
+    for name in ("leaves", "fails_too", "by_a_fixture", "generator"):
+        result.stdout.fnmatch_lines(
+            [f"test_it.py::test_{name}: this test left a guest running, which has been ended for it: write with *"]
+        )
+    result.stdout.fnmatch_lines(["test_z_last.py::test_last: this test left a guest running, *"])
+
+
+def test_a_guest_of_a_fixture_that_imports_the_kit_itself_is_left_alone(pytester):
+    """Nobody could know of it when the tests were collected."""
+    pytester.makepyfile(
+        """
+        import time, pytest
+        @pytest.fixture(scope="module")
+        def wide():
+            from pytest_hvclock import Host
+            with Host(start="2101-01-01T00:00:00Z").guest().running():
+                yield
+        def test_one(wide): assert time.time() > 4e9
+        def test_two(wide): assert time.time() > 4e9
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=2)

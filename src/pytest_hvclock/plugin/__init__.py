@@ -17,9 +17,10 @@ from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, is
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
+    from pytest_hvclock.plugin.leftovers import Leftovers
 
 PHASES, TELLER, EXPLORING = "hvclock-phases", "hvclock-teller", "hvclock-exploring"
-REPORTER, ADDER = "hvclock-reporter", "hvclock-adder"
+REPORTER, ADDER, LEFTOVERS = "hvclock-reporter", "hvclock-adder", "hvclock-leftovers"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -124,6 +125,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             from pytest_hvclock.plugin.phases import refuse_backend
 
             refuse_backend(config)
+    if "pytest_hvclock.model.host" in sys.modules:
+        use_leftovers(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """See to a guest of a test that has imported the kit in its own body, which nobody has expected."""
+    if "pytest_hvclock.running" in sys.modules and not item.config.pluginmanager.has_plugin(LEFTOVERS):
+        use_leftovers(item.config, item).pytest_runtest_teardown(item, nextitem)
 
 
 def use_phases(config: pytest.Config) -> None:
@@ -137,6 +147,19 @@ def use_phases(config: pytest.Config) -> None:
 
             config.pluginmanager.register(Adder(config), ADDER)
         use_teller(config)
+
+
+def use_leftovers(config: pytest.Config, item: pytest.Item | None = None) -> Leftovers:
+    """Register what sees that no test leaves a guest running, once there can be one; returns it.
+
+    What runs by then belongs to no test, unless it is of ``item``, which has no wider fixture that it could be of.
+    """
+    from pytest_hvclock.plugin.leftovers import Leftovers, has_wider_fixture
+    from pytest_hvclock.running import active
+
+    leftovers = Leftovers(active() if item is None or has_wider_fixture(item) else None)
+    config.pluginmanager.register(leftovers, LEFTOVERS)
+    return leftovers
 
 
 def use_teller(config: pytest.Config) -> None:

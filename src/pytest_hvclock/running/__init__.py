@@ -207,7 +207,9 @@ class Running(AbstractContextManager[None]):
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the guest: every clock is real again, whatever has happened."""
+        """Leave the guest, unless somebody has: every clock is real again, whatever has happened."""
+        if active() is not self:
+            return
         try:
             self.suspend()
         finally:
