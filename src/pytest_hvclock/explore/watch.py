@@ -14,6 +14,7 @@ from pytest_hvclock.explore.kinds import needs_service
 from pytest_hvclock.explore.schedules import Schedule, Spot, Strike, thread_name
 from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.running import Running
+from pytest_hvclock.running.reader import Reader
 from pytest_hvclock.running.readings import Meeting, Memories
 from pytest_hvclock.running.recorder import is_the_programs, kit, place_of
 from pytest_hvclock.timeline import Place
@@ -83,6 +84,7 @@ class Watch:
         self._sites: dict[Any, tuple[tuple[str, str, str], Place]] = {}
         self._guest: Guest | None = None
         self._running: Running | None = None
+        self._reader: Reader | None = None
         self._from_ns = 0
         self._until_s = 0.0
 
@@ -99,7 +101,7 @@ class Watch:
         for strike in self.schedule.strikes:
             if strike.spot is None:
                 self._strike(strike)
-        self._running = running
+        self._running, self._reader = running, running._reader
         running.watch(self)
         if self.meetings is not None:
             running.remember(Memories(running.guest, self._met))
@@ -170,7 +172,7 @@ class Watch:
         if self.ended is None and self._guest is not None:
             if many > self.budget.events:
                 self.ended = f"it was ended after {many:,} readings and waits"
-            elif self._guest.state.value != "off" and self._guest.monotonic_ns - self._from_ns > self.budget.guest_ns:
+            elif self._reader is not None and self._reader.monotonic - self._from_ns > self.budget.guest_ns:
                 days = self.budget.guest_ns // (86_400 * NS_PER_S)
                 self.ended = f"it was ended after {days:,} days of the guest's time"
             elif many % _LOOK_EVERY == 0 and _busy_seconds() > self._until_s:

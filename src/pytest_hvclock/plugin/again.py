@@ -109,10 +109,11 @@ def put_under(watch: Watch, item: pytest.Item) -> None:
         item.own_markers.insert(0, pytest.mark.hvclock(**watch.settings).mark)
 
 
-def begin(item: pytest.Item) -> None:
-    """Begin to watch, now that the test's guest is there."""
+def begin(item: pytest.Item, *, again: bool) -> None:
+    """Begin to watch, now that the test's guest is there; ``again`` tells whether the explorer runs it."""
     watch = item.stash.get(WATCH, None)
     if watch is not None:
+        item.stash[ON_GUEST].stays = again
         watch.begin(item.stash[ON_GUEST].running)
 
 

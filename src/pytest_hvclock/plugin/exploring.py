@@ -173,7 +173,7 @@ class Exploring:
         """Begin to watch as soon as the guest is there."""
         result = yield
         if fixturedef.argname == HVCLOCK:
-            begin(request.node)
+            begin(request.node, again=self._wanted.explore)
         return result
 
     @pytest.hookimpl(wrapper=True)

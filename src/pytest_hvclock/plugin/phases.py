@@ -53,6 +53,8 @@ class OnGuest:
         self.probe: Any = None
         self.strike_at: int | None = None
         """Before which reading the scenario strikes by itself; None if the test's end is soon enough."""
+        self.stays = False
+        """Whether its clocks stay in place between the phases too: where nobody else is there to read them."""
         self._reads = 0
         self._loaded = loaded()
 
@@ -331,7 +333,8 @@ class Phases:
         """Give the debugger the real clocks."""
         on_guest = self._config.stash.get(RUNNING, None)
         self._within = on_guest is not None and on_guest.running.installed
-        self._suspend()
+        if on_guest is not None:
+            on_guest.running.suspend()
 
     def pytest_leave_pdb(self) -> None:
         """Go on with the guest's clocks after the debugger."""
@@ -357,7 +360,7 @@ class Phases:
 
     def _suspend(self) -> None:
         on_guest = self._config.stash.get(RUNNING, None)
-        if on_guest is not None:
+        if on_guest is not None and not on_guest.stays:
             on_guest.running.suspend()
 
 
