@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import replace
 
 import pytest
 
@@ -28,7 +27,7 @@ def command(item: pytest.Item, start_ns: int, *more: str) -> str:
     for override in option.override_ini or ():
         if not override.startswith("hvclock"):
             given += ["-o", override]
-    settings = replace(config.stash[SETTINGS], start=iso(start_ns))
+    settings = config.stash[SETTINGS]._replace(start=iso(start_ns))
     _, colons, name = item.nodeid.partition("::")  # of a file outside the root, the node ID has not the path
     test = os.path.relpath(item.path, config.invocation_params.dir) + colons + name
     return " ".join(map(_quoted, ["pytest", *given, test, *settings.options(), *more]))
