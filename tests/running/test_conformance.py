@@ -153,6 +153,38 @@ def test_a_default_backend_that_does_not_work_is_said_before_any_test_runs(pytes
     result.assert_outcomes(passed=2, errors=1)
 
 
+@pytest.mark.parametrize(
+    ("conftest", "line"),
+    [
+        (
+            "import freezegun.api\ndel freezegun.api.tick_flags",
+            "freezegun * does not let a guest be its clock (it has no tick_flags): install a version from *",
+        ),
+        (
+            "import freezegun.api\nfreezegun.api.get_current_time = lambda: None",
+            "freezegun * does not let a guest be its clock (it does not ask the latest of its freeze_factories): *",
+        ),
+        (
+            "import sys\nsys.modules['freezegun'] = None",
+            'the backend "freezegun" needs the package freezegun: pip install "pytest-hvclock[[]freezegun]"',
+        ),
+    ],
+    ids=["no seam", "a seam that does nothing", "no freezegun"],
+)
+def test_a_freezegun_that_does_not_work_is_said_before_any_test_runs(pytester, conftest, line):
+    """One line and exit code 4, by option and by ini key."""
+    pytester.makeconftest(conftest)
+    pytester.makepyfile(test_plain="def test_plain(): pass")
+    for option, name in (
+        ("--hvclock-backend=freezegun", "--hvclock-backend"),
+        ("--override-ini=hvclock_backend=freezegun", "hvclock_backend"),
+    ):
+        result = pytester.runpytest_subprocess(option)
+        assert result.ret == 4
+        assert [each for each in result.errlines if each.strip()] == result.errlines[:1]
+        result.stderr.fnmatch_lines([f"ERROR: {name}: {line}"])
+
+
 def test_the_page_of_sources_is_what_the_backends_declare():
     """``python docs/make_sources.py`` writes it anew; the other tools are asked once more, whatever their versions."""
     spec = importlib.util.spec_from_file_location("make_sources", DOCS / "make_sources.py")
