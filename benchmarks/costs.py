@@ -231,8 +231,37 @@ ROWS = {row.__name__: row for row in (wall, monotonic, enter_and_leave, unused, 
 def written(cost_ns):
     """Write a cost in a unit that fits."""
     digits = len(str(round(cost_ns)))
-    unit, name = (1, "ns") if digits < 5 else (1e3, "us") if digits < 7 else (1e6, "ms")
+    unit, name = (1, "ns") if digits < 5 else (1e3, "us") if digits < 7 else (1e6, "ms") if digits < 12 else (1e9, "s")
     return f"{cost_ns / unit:,.1f} {name}"
+
+
+def machine():
+    """Return what the figures were measured on, and with."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        **{name: version(name) for name in ("pytest", "pytest-hvclock", "time-machine", "freezegun")},
+    }
+
+
+def measured(rows, file=None):
+    """Measure rows, print the table while it grows, and write it into a file as JSON, if there is one."""
+    here = machine()
+    print(", ".join(f"{name} {value}" for name, value in here.items()))
+    print(f"{'what':<34}{'kit':>12}  {'peer':<22}{'':>12}{'ratio':>9}  {'half of them':<22}wanted")
+    figures = []
+    for row in rows:
+        for line in row():
+            figures.append(line)
+            kit, peer = map(written, (line.cost_ns, line.peer_cost_ns))
+            ratios = f"{line.ratio:>9.4g}  {f'[{line.low:.4g}, {line.high:.4g}]':<22}"
+            met = "" if line.met else "  NOT MET"
+            print(f"{line.what:<34}{kit:>12}  {line.peer:<22}{peer:>12}{ratios}{line.wanted}{met}", flush=True)
+    if file:
+        text = json.dumps({"machine": here, "figures": [line._asdict() for line in figures]}, indent=2)
+        file.write_text(text + "\n", encoding="utf-8")
+    return figures
 
 
 def main():
@@ -240,26 +269,7 @@ def main():
     parser.add_argument("rows", nargs="*", choices=[*ROWS, []], default=[], help=f"of {', '.join(ROWS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     options = parser.parse_args()
-    machine = {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processors": os.cpu_count(),
-        **{name: version(name) for name in ("pytest", "pytest-hvclock", "time-machine", "freezegun")},
-    }
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    print(f"{'what':<34}{'kit':>12}  {'peer':<22}{'':>12}{'ratio':>9}  {'half of them':<20}wanted")
-    figures = []
-    for name in options.rows or ROWS:
-        for line in ROWS[name]():
-            figures.append(line)
-            kit, peer = map(written, (line.cost_ns, line.peer_cost_ns))
-            ratios = f"{line.ratio:>9.3f}  {f'[{line.low:.3f}, {line.high:.3f}]':<20}"
-            met = "" if line.met else "  NOT MET"
-            print(f"{line.what:<34}{kit:>12}  {line.peer:<22}{peer:>12}{ratios}{line.wanted}{met}", flush=True)
-    if options.json:
-        text = json.dumps({"machine": machine, "figures": [line._asdict() for line in figures]}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
-    return not all(figure.met for figure in figures)
+    return not all(figure.met for figure in measured([ROWS[name] for name in options.rows or ROWS], options.json))
 
 
 if __name__ == "__main__":

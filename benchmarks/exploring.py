@@ -62,30 +62,37 @@ def explore(folder, *options):
     return int(found[1].replace(",", "")), busy, took
 
 
-def main():
-    """Print the two figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tests", type=int, default=8, help="how many tests two workers share")
-    rounds = parser.parse_args()
-    rates, factors = [], []
+def measured(rounds, shared):
+    """Return, of each round, the runs a second on one core, and the seconds of one worker and of two."""
+    rates, workers = [], []
     with tempfile.TemporaryDirectory() as name:
         one, many = Path(name, "one"), Path(name, "many")
-        for folder, tests in ((one, 1), (many, rounds.tests)):
+        for folder, tests in ((one, 1), (many, shared)):
             folder.mkdir()
             (folder / "test_it.py").write_text(TEST % ", ".join(["10"] * tests), encoding="utf-8")
-        for _ in range(rounds.rounds):
+        for _ in range(rounds):
             few, start, _ = explore(one, "--hvclock-places=1")
             runs, busy, _ = explore(one, "--hvclock-places=all")
             rates.append((runs - few) / (busy - start))
             _, _, alone = explore(many, "--hvclock-places=all", "-n1")
             _, _, both = explore(many, "--hvclock-places=all", "-n2")
-            factors.append(alone / both)
+            workers.append((both, alone))
+    return rates, workers
+
+
+def main():
+    """Print the two figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tests", type=int, default=8, help="how many tests two workers share")
+    asked = parser.parse_args()
+    rates, workers = measured(asked.rounds, asked.tests)
+    factors = [alone / both for both, alone in workers]
     print("| what | measured | wanted |\n| --- | --- | --- |")
     low, high = min(rates), max(rates)
     print(f"| injected runs a second on one core | {median(rates):,.0f} ({low:,.0f} to {high:,.0f}) | 500 |")
     low, high = min(factors), max(factors)
-    print(f"| two workers against one, {rounds.tests} tests | {median(factors):.2f} ({low:.2f} to {high:.2f}) | 1.8 |")
+    print(f"| two workers against one, {asked.tests} tests | {median(factors):.2f} ({low:.2f} to {high:.2f}) | 1.8 |")
 
 
 if __name__ == "__main__":
