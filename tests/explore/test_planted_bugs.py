@@ -473,6 +473,19 @@ def sound():
     assert time.monotonic() - due < 1
 
 
+def saved_in_the_middle_of_a_wait():
+    the_guest().host.at("2 s", lambda: the_guest().restore(the_guest().save()))
+    time.monotonic()
+    time.sleep(1)
+    time.monotonic()
+    time.sleep(5)
+
+
+def test_a_strike_that_the_programs_own_verbs_do_not_allow_says_nothing():
+    """A pause of the explorer's over the moment at which the program saves the guest: no failure of the program."""
+    assert explore(saved_in_the_middle_of_a_wait, random.Random(1), places=None).failures == []
+
+
 def test_a_sound_program_is_left_alone():
     found = explore(sound, random.Random(1), places=None)
     assert (found.left_out, found.failures, found.findings) == ("", [], [])
