@@ -139,6 +139,36 @@ def test_nothing_of_a_test_is_kept(pytester, options):
     result.stdout.fnmatch_lines(["*KEPT [[]]", "TIMELINES [[]]"], consecutive=True)
 
 
+def test_a_fixture_that_fails_on_the_guest_is_shown_as_a_test_is(pytester):
+    """Made or torn down: with the picture, and the command that repeats it last."""
+    pytester.makepyfile(
+        test_it="""
+        import time, pytest
+        @pytest.fixture
+        def made(hvclock): hvclock.step("-1 h"); assert time.time() < 0
+        @pytest.fixture
+        def torn_down(hvclock):
+            yield
+            time.sleep(60)
+            assert time.time() < 0
+        def test_made(made): pass
+        def test_torn_down(torn_down): pass
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-o", "hvclock_start=2101-01-01T00:00:00Z")
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at setup of test_made*",
+            "0 s from 2101-01-01T00:00:00Z; at the end the guest is 1 h behind",
+            "pytest test_it.py::test_made -o hvclock_start=2101-01-01T00:00:00Z",
+            "*ERROR at teardown of test_torn_down*",
+            "1 min from 2101-01-01T00:00:00Z; at the end the guest is at true time",
+            "pytest test_it.py::test_torn_down -o hvclock_start=2101-01-01T00:00:00Z",
+        ]
+    )
+
+
 def test_a_test_that_leaves_a_guest_running_says_so_and_no_fake_time_outlives_it(pytester):
     """Whoever enters it, and wherever the kit is imported; a guest of a wider fixture goes on with that."""
     pytester.makepyfile(

@@ -65,6 +65,26 @@ def test_the_reading_before_which_it_strikes_can_be_chosen(pytester, at, struck)
     run(pytester, source, "--hvclock=azure-pause-28s", "-o", f"hvclock_strike_at={at}").assert_outcomes(passed=1)
 
 
+def test_what_unittest_reads_for_its_own_durations_is_not_the_tests(pytester):
+    """It measures each test by ``perf_counter``, around the test and within what pytest takes for its body."""
+    source = """
+    import time, unittest, pytest
+    class TestCase(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def guest(self, hvclock): self.hvclock = hvclock
+        def test_struck(self):
+            time.time()
+            assert self.hvclock.struck_at_ns is None
+            time.time()
+            assert self.hvclock.struck_at_ns is not None
+        @pytest.mark.hvclock("azure-pause-28s")
+        def test_vacuous(self): self.hvclock.strike()
+    """
+    result = run(pytester, source, "--hvclock=azure-pause-28s")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["this test is vacuous: *"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -314,6 +314,10 @@ class Phases:
             on_guest.running.resume()
         try:
             return (yield)
+        except BaseException:
+            if on_guest is not None:
+                item.stash[ON_GUEST] = on_guest  # until the failure is told
+            raise
         finally:
             self._suspend()
 
@@ -347,15 +351,20 @@ class Phases:
         """Say what the guest's clock did, below a failure."""
         report: Any = yield
         on_guest = item.stash.get(ON_GUEST, None)
-        if on_guest is not None and call.when == "call":
+        if on_guest is None:
+            return report
+        if call.when == "call":
             unreached = on_guest.unreached()
             if unreached:
                 report.hvclock_unreached = unreached
-            if report.failed or self._reported:
-                timeline = on_guest.timeline(report)
+        if report.failed or (self._reported and call.when == "call"):
+            timeline = on_guest.timeline(report)
+            if call.when != "teardown":  # then its body has been told of
                 report.hvclock_timeline = json.dumps(timeline.as_json())  # xdist carries text
-                if report.failed:
-                    report.sections.append(("Guest clock", on_guest.section(timeline)))
+            if report.failed:
+                report.sections.append(("Guest clock", on_guest.section(timeline)))
+        if call.when == "teardown":
+            del item.stash[ON_GUEST]
         return report
 
     def _suspend(self) -> None:

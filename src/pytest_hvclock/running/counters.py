@@ -31,7 +31,7 @@ REAL = frozenset(
         # pytest, and what measures or limits tests
         "_pytest", "pytest", "pluggy", "pytest_hvclock", "xdist", "execnet", "pytest_timeout", "pytest_rerunfailures",
         "pytest_cov", "pytest_randomly", "pytest_benchmark", "coverage", "hypothesis", "_hypothesis_pytestplugin",
-        "timeit", "time_machine", "freezegun",
+        "timeit", "time_machine", "freezegun", "unittest",
         # what waits for the world outside
         "subprocess", "multiprocessing", "socketserver", "selectors",
     }
