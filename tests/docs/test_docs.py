@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import json
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ import yaml
 
 import pytest_hvclock
 from pytest_hvclock import Guest, Host, anomalies, claims, drifts
+from pytest_hvclock.clocks.trail import Bend
 from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL
 from pytest_hvclock.disciplines.base import Discipline
 from pytest_hvclock.disciplines.w32time import PROFILES
@@ -28,6 +30,7 @@ from pytest_hvclock.plugin.settings import add_options
 from pytest_hvclock.plugin.vocabulary import MARKER_LINES
 from pytest_hvclock.running import BACKENDS, PACES
 from pytest_hvclock.scenarios import SCENARIOS, scenario_named
+from pytest_hvclock.timeline import Deed, Judgement, Place, Reading, Timeline, Wait
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -289,6 +292,26 @@ def test_every_discipline_backend_and_pace_is_in_the_reference(name: str) -> Non
 def test_every_public_name_is_in_the_reference(name: str) -> None:
     """Verbs, readings, anomalies, drifts and errors."""
     assert described(name)
+
+
+def test_every_key_of_a_record_is_in_its_schema_and_in_the_reference() -> None:
+    """The schema is in a file of its own; the reference says what each key means."""
+    schema = json.loads((ROOT / "docs/record.schema.json").read_text(encoding="utf-8"))
+    test = schema["definitions"]["timeline"]["properties"]
+    kinds: dict[type, dict[str, object]] = {
+        Timeline: {name: value for name, value in test.items() if name != "schema"},
+        Place: schema["definitions"]["place"]["properties"],
+        **{
+            kind: test[name]["items"]["properties"]
+            for kind, name in ((Deed, "deeds"), (Reading, "readings"), (Wait, "waits"), (Judgement, "judgements"))
+        },
+    }
+    records = REFERENCE.partition("\n## Records\n")[2].partition("\n## ")[0]
+    for kind, properties in kinds.items():
+        assert {field.name for field in fields(kind)} == set(properties)
+    assert [entry["title"] for entry in test["bends"]["items"]["items"]] == list(Bend._fields)
+    for name in {*schema["properties"], *(name for properties in kinds.values() for name in properties)}:
+        assert f"`{name}`" in records
 
 
 def parameters(made: Callable[..., object]) -> str:

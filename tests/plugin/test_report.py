@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
+import fastjsonschema
 import pytest
 
+SCHEMA = Path(__file__).parents[2] / "docs/record.schema.json"
 SUITE = """
 import os, time
 import pytest
@@ -55,6 +63,44 @@ def test_the_report_is_the_same_with_any_number_of_workers(pytester):
     assert b"lost &lt;b&gt;it&lt;/b&gt;" in one["index.html"]
 
 
+def test_the_record_is_as_its_schema_says(pytester):
+    """Every kind of entry that there is: recoveries, claims, waits in threads, sets, a guest that is off, sections."""
+    pytester.makepyfile(
+        test_it="""
+        import threading, time
+        import pytest
+        from pytest_hvclock import claims
+
+        @pytest.mark.hvclock("boot-linux-on-a-tokyo-host", "linux-4-10-sets-every-sample")
+        @pytest.mark.hvclock_recovers(lambda: time.time() > 0, within="30 s", judged_by="guest")
+        def test_recovers(hvclock):
+            thread = threading.Thread(target=time.sleep, args=(60,))
+            thread.start()
+            thread.join()
+            time.clock_gettime(time.CLOCK_BOOTTIME), time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
+
+        def test_claims(hvclock):
+            hvclock.power_off()
+            hvclock.host.advance("1 h")
+            hvclock.boot()
+            with claims.wait("10 s"):
+                time.sleep(1)
+
+        def test_skips(hvclock):
+            pytest.skip("never mind")
+        """
+    )
+    pytester.makeconftest("def pytest_hvclock_report_sections(timeline): return [('title', 'text')]")
+    result = pytester.runpytest_subprocess(*START, "--hvclock-report=out")
+    result.assert_outcomes(passed=2, failed=1, skipped=1)
+    record = json.loads(written(pytester)["record.json"])
+    fastjsonschema.compile(json.loads(SCHEMA.read_text(encoding="utf-8")))(record)
+    for kind in ("bends", "deeds", "readings", "waits", "judgements"):
+        assert any(test[kind] for test in record["tests"]), kind
+    assert {test["outcome"] for test in record["tests"]} == {"passed", "failed", "skipped"}
+    assert len(record["sections"]) == 4
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -64,7 +110,10 @@ def test_the_report_is_the_same_with_any_number_of_workers(pytester):
         ["-p", "no:terminal"],
         ["--tb=no"],
         ["--junitxml=junit.xml"],
+        ["-p", "no:cacheprovider"],
         ["-n", "2", "-q"],
+        ["-n", "2", "-q", "--no-summary", "--tb=no", "--junitxml=junit.xml", "-p", "no:cacheprovider"],
+        ["-p", "no:terminal", "--junitxml=junit.xml", "-p", "no:cacheprovider"],
     ],
 )
 def test_the_report_is_written_however_pytest_reports(pytester, options):
@@ -74,6 +123,9 @@ def test_the_report_is_written_however_pytest_reports(pytester, options):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert len(written(pytester)) == 4
     assert "Error" not in result.stderr.str()
+    if "--junitxml=junit.xml" in options:
+        suite = ET.parse(pytester.path / "junit.xml").getroot()[0]  # noqa: S314  (our own file)
+        assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("8", "2", "0")
 
 
 def test_the_directory_can_be_an_ini_key_and_is_made(pytester):
@@ -107,6 +159,72 @@ def test_an_interrupted_run_writes_what_there_is(pytester):
     assert result.ret == pytest.ExitCode.INTERRUPTED
     (test,) = json.loads(written(pytester)["record.json"])["tests"]
     assert test["test"].endswith("::test_one")
+
+
+def names_of(pytester):
+    """Return the names of the recorded tests."""
+    return [test["test"].rpartition("::")[2] for test in json.loads(written(pytester)["record.json"])["tests"]]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_ctrl_c_writes_what_there_is(pytester, workers):
+    """Pressed at a terminal, it reaches the workers as well."""
+    pytester.makepyfile(
+        test_it="""
+        import os, pathlib, time
+        def test_one(hvclock): time.time()
+        def test_two(hvclock):
+            time.time()
+            pathlib.Path("waits").touch()
+            os.read(os.pipe()[0], 1)
+        """
+    )
+    command = [*pytester._getpytestargs(), *START, "-p", "no:cacheprovider", "--hvclock-report=out", *workers]
+    with subprocess.Popen(command, cwd=pytester.path, start_new_session=True, stdout=subprocess.PIPE, text=True) as run:
+        ends = time.monotonic() + 60
+        while not (pytester.path / "waits").exists() and time.monotonic() < ends:
+            time.sleep(0.05)
+        time.sleep(1)  # the report of the first test arrives
+        os.killpg(run.pid, signal.SIGINT)
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    assert names_of(pytester) == ["test_one"]
+    assert "KeyboardInterrupt" in said
+    assert "hvclock: wrote " in said
+    assert set(written(pytester)) == {"index.html", "record.json"}
+
+
+def test_a_run_that_stops_at_the_first_failure_writes_what_there_is(pytester):
+    """The failure included."""
+    pytester.makepyfile(
+        test_it="""
+        import time
+        def test_one(hvclock): time.time()
+        def test_two(hvclock): assert time.time() < 0
+        def test_three(hvclock): time.time()
+        """
+    )
+    pytester.runpytest_subprocess(*START, "-x", "--hvclock-report=out").assert_outcomes(passed=1, failed=1)
+    assert names_of(pytester) == ["test_one", "test_two"]
+    assert len(written(pytester)) == 3
+
+
+def test_a_worker_that_crashes_takes_nothing_with_it(pytester):
+    """But the record of the test in which it did, which xdist reports as failed."""
+    pytester.makepyfile(
+        test_it="""
+        import os, time
+        def test_one(hvclock): time.time()
+        def test_two(hvclock): os._exit(3)
+        def test_three(hvclock): assert time.time() < 0
+        def test_four(hvclock): time.time()
+        """
+    )
+    result = pytester.runpytest_subprocess(*START, "-n", "2", "--hvclock-report=out", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["hvclock: wrote *index.html"])
+    assert names_of(pytester) == ["test_four", "test_one", "test_three"]
+    assert len(written(pytester)) == 3
 
 
 def test_the_next_run_leaves_no_drawing_of_the_last(pytester):

@@ -117,7 +117,49 @@ def test_a_probe_that_cannot_say_no(pytester, probe, outcome):
         "class Slow:\n    asked = 0\n    def __call__(self):\n        self.asked += 1\n        return self.asked > 2\n"
         f'@pytest.mark.hvclock_recovers({probe}, within="30 s")'
     )
-    run(pytester, "pass", marks=marks).assert_outcomes(**{outcome: 1})
+    result = run(pytester, "pass", marks=marks)
+    result.assert_outcomes(**{outcome: 1})
+    if outcome == "failed":
+        result.stdout.fnmatch_lines(
+            [
+                HEAD,
+                f"restore-after-a-month {STRUCK}, and <lambda> has only said yes since, and has neither read a clock *",
+                "let it ask the application for what a wrong clock can break: a login, a lease, a job that is due",
+                MEANT,
+                COMMAND,
+            ],
+            consecutive=True,
+        )
+
+
+def test_a_probe_that_never_ran(pytester):
+    """A claim about what the application calls; the judge of a recovery always asks."""
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from pytest_hvclock import claims
+
+        def renew(): pass
+
+        @pytest.mark.hvclock(start="2026-01-01T00:00:00Z")
+        def test_it(hvclock):
+            with claims.pace(renew, every="60 s"):
+                hvclock.advance("60 s")
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-r", "N")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *ClaimError: pace of 60 s for renew: proved nothing: renew was never called through the claim",
+            "E * the guest is at true time; no line of the program has read a clock meanwhile",
+            "E * why it matters: a claim that could not fail says nothing about the application",
+            "E * what to do: call what the claim returns, or hand it to the application: with ... as call",
+            "E * if it is meant: may_prove_nothing=True",
+        ],
+        consecutive=True,
+    )
+    result.stdout.fnmatch_lines([COMMAND])
 
 
 def test_a_test_that_the_option_does_not_strike_is_said_to_be_so(pytester):

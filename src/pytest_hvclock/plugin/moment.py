@@ -44,12 +44,13 @@ class Moment:
         recorder = self._recorder
         return recorder.trail.looks != self._looks or recorder.last_wait is not self._wait or self.read
 
-    def vacuous(self, *, seen: bool, at_the_end: bool) -> str:
+    def vacuous(self, *, seen: bool, at_the_end: bool, probe: str = "") -> str:
         """Say why the test would have passed whatever the application does, or nothing if it would not.
 
         Args:
             seen: whether anything could notice the strike.
             at_the_end: whether it struck when the body was over, because nobody had let it strike before.
+            probe: what was asked whether the application recovers, and said nothing but yes; empty if nothing was.
         """
         if not self.struck or not self.scenario.anomalies or (seen and self.changed):
             return ""
@@ -60,6 +61,9 @@ class Moment:
                 "choose another scenario, or give the guest what this one needs, such as a drift that depends on the "
                 "load"
             )
+        elif probe:
+            why = f"{struck}, and {probe} has only said yes since, and has neither read a clock nor waited"
+            todo = "let it ask the application for what a wrong clock can break: a login, a lease, a job that is due"
         elif at_the_end:
             why = f"{struck}, when the test's body was over, and nothing has read a clock or waited since"
             todo = (

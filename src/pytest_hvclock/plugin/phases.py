@@ -84,7 +84,8 @@ class OnGuest:
         doubted = self.recovers is not None and self._judge(self.recovers)
         if moment is None or self.allow_vacuous:
             return
-        why = moment.vacuous(seen=seen or doubted or moment.read, at_the_end=at_the_end)
+        probe = self.recovers.name if self.recovers is not None else ""
+        why = moment.vacuous(seen=seen or doubted or moment.read, at_the_end=at_the_end, probe=probe)
         if why:
             pytest.fail(f"{why}\n{self.command()}", pytrace=False)
 

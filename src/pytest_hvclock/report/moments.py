@@ -149,9 +149,13 @@ def error_of(reading: Reading) -> int:
 
 
 def before_and_after(timeline: Timeline, true_ns: int) -> tuple[int | None, int | None]:
-    """Return the guest's error just before an instant, in nanoseconds, and from it on."""
+    """Return the guest's error just before an instant, in nanoseconds, and from it on.
+
+    Nothing is known from before the first bend, which says how the guest was when the record began.
+    """
     index = bisect.bisect_left(timeline.bends, true_ns, key=lambda bend: bend.at_ns)
-    before = timeline.bends[index - 1].error_at(true_ns) if index else None
+    known = timeline.bends[max(index - 1, 0) : 1 + index]
+    before = known[0].error_at(max(true_ns, known[0].at_ns)) if known else None
     return before, timeline.error_at(true_ns)
 
 
