@@ -59,7 +59,7 @@ def test_plain(): pass
 """
 MESSAGES = {
     "test_scenario": "unknown scenario 'restore-after-a-mont': did you mean 'restore-after-a-month'?",
-    "test_number": "unknown scenario 42: pytest --hvclock-scenarios lists them",
+    "test_number": ('the marker hvclock names its scenarios by text, such as "restore-after-a-month", and 42 is none'),
     "test_drift": "unknown unit 'furlongs' in the rate '5 furlongs': use one of %, ppm, ppb",
     "test_start": "'tomorrow' is not an instant: write ISO 8601 text such as \"2026-01-01T00:00:00Z\"",
     "test_zone": (
