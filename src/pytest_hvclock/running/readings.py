@@ -20,7 +20,7 @@ import operator
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.running.reader import Reader
@@ -138,7 +138,7 @@ def _plain(value: Any) -> Any:
 
 def _kept(value: Any, memory: Memory | None) -> Any:
     """Return a plain number or datetime as a reading with a memory, and anything else as it is."""
-    kind = _KINDS.get(type(value))
+    kind = _KINDS.get(type(cast("object", value)))
     if kind is None or memory is None:
         return value
     reading = kind(value) if kind is not DatetimeReading else _as_reading(value)
@@ -213,8 +213,8 @@ class _Number(_Remembers):
     """What readings have that are numbers."""
 
     __mul__ = __rmul__ = _computed(operator.mul)
-    __truediv__ = _computed(operator.truediv)
-    __floordiv__ = _computed(operator.floordiv)
+    __truediv__ = _computed(lambda one, other: one / other)
+    __floordiv__ = _computed(lambda one, other: one // other)
     __mod__ = _computed(operator.mod)
 
     def __divmod__(self, other: Any) -> Any:
@@ -244,10 +244,10 @@ class FloatReading(_Number, float):
 class IntReading(_Number, int):
     """A reading in nanoseconds, or in whatever it was divided to."""
 
-    __and__ = _computed(operator.and_)
-    __or__ = _computed(operator.or_)
-    __lshift__ = _computed(operator.lshift)
-    __rshift__ = _computed(operator.rshift)
+    __and__ = _computed(lambda one, other: one & other)
+    __or__ = _computed(lambda one, other: one | other)
+    __lshift__ = _computed(lambda one, other: one << other)
+    __rshift__ = _computed(lambda one, other: one >> other)
     __hash__ = int.__hash__
 
 
