@@ -26,23 +26,15 @@ import traceback
 from _thread import LockType, RLock, allocate_lock, get_ident
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_hvclock.errors import StuckError
+from pytest_hvclock.running.looks import CALLS_ARE_SEEN, Lookout, Standstill, frames_of_others, own_threads
 from pytest_hvclock.units import NS_PER_S, NS_PER_TICK
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
 
-_FUTEX = {"x86_64": 202, "aarch64": 98}
-_OUTSIDE = {
-    "x86_64": {0, 7, 19, 23, 35, 42, 43, 45, 47, 61, 128, 230, 232, 247, 270, 271, 281, 288, 299, 441},
-    "aarch64": {22, 63, 65, 72, 73, 95, 101, 115, 137, 202, 203, 207, 212, 242, 243, 260, 441},
-}
-"""The system calls that wait for the world outside: read, poll, select, epoll, accept, receive, wait, sleep."""
-_CHILD = {"x86_64": {61, 247}, "aarch64": {95, 260}}
-"""Those of them that wait for a child process."""
 _LOOKS, _BLIND_LOOKS = 4, 40
 """How often in a row a thread must be found unmoved before it is taken for waiting: where its system call can be told,
 and where it cannot, so that it may just as well be short of processor time."""
@@ -111,17 +103,6 @@ class Waiter:
         return True
 
 
-class Standstill(NamedTuple):
-    """What was seen of the threads that count as running, all of which wait for something unseen."""
-
-    places: dict[int, tuple[int, int, str]]
-    """Where each stands: its frame, how far it is, and what the system says of the time it has run."""
-    outside: tuple[int, ...] = ()
-    """Those that wait for the world outside."""
-    child: bool = False
-    """Whether one of these waits for a child process, and is given longer."""
-
-
 class Coordinator:
     """Knows the threads of one running guest, and lets its time pass when none of them can run."""
 
@@ -142,6 +123,7 @@ class Coordinator:
         self._entered = 0
         self._driver: int | None = None
         self._looker: int | None = None
+        self._lookout = Lookout()
         self._seen: Standstill | None = None
         self._past: dict[int, int] = {}
         self.closed = False
@@ -341,7 +323,7 @@ class Coordinator:
             if not self.suspended and self._looker is None:
                 self._looker = waiter.thread
                 try:
-                    now = self._look()
+                    now = self._look(closely=pause_s == _LAST_LOOK_S)
                     if now is None or now != before:
                         looks, same_since_s = 0, _real_monotonic()
                     before, looks = now, looks + 1
@@ -357,7 +339,7 @@ class Coordinator:
 
     def _long_enough(self, now: Standstill, looks: int, same_since_s: float) -> bool:
         """Whether threads that have not moved for so many looks are to be taken for waiting."""
-        if looks <= (_LOOKS if _CALLS_ARE_SEEN else _BLIND_LOOKS):
+        if looks <= (_LOOKS if CALLS_ARE_SEEN else _BLIND_LOOKS):
             return False
         grace_s = max(self.grace_s(child=now.child), 2 * sys.getswitchinterval()) if now.outside else 0
         return _real_monotonic() - same_since_s >= grace_s
@@ -370,7 +352,7 @@ class Coordinator:
         """Let time pass although there are threads that may be woken from outside, and name these."""
         if self._earliest() is None and self._guest.host._next_planned_ns() is None:
             return
-        self._seen = now if _CALLS_ARE_SEEN else None
+        self._seen = now if CALLS_ARE_SEEN and not now.polling else None
         for ident in now.outside:
             self.overtake(f"{self.name(ident)} at {_where(ident)}")
         self._looker = None  # a planned action may wait in its turn
@@ -389,32 +371,21 @@ class Coordinator:
         if not hopeful and self._guest.host._next_planned_ns() is None:
             self._hand_over(StuckError(self._describe()))
 
-    def _look(self) -> Standstill | None:
-        """Return where each thread that counts as running stands, or None if one of them is seen to do something."""
+    def _look(self, *, closely: bool) -> Standstill | None:
+        """Return where each thread that counts as running stands, or None if one of them is seen to do something.
+
+        ``closely`` finds out who polls as well; it is worth it when the wait has taken a while.
+        """
         with self._mutex:
             waiting = {waiter.thread for waiter in self._asleep()}
             if not self._can_run() or self._born:  # nobody to look at, or somebody who is only about to begin
                 return None
-        frames = _frames_of_others()
-        places: dict[int, tuple[int, int, str]] = {}
-        outside: list[int] = []
-        child = False
-        for ident, thread in list(self.threads.items()):
-            if ident in waiting:
-                continue
-            frame = frames.get(ident)
-            native = thread.native_id
-            if frame is None or native is None or (kind := _kind_of_wait(native)) is None:
-                return None
-            if kind != "lock":
-                outside.append(ident)
-                child = child or kind == "child" or _among(frame, "subprocess", "multiprocessing")
-            places[ident] = (id(frame), frame.f_lasti, _text_of(native, "schedstat"))
-        return Standstill(places, tuple(outside), child)
+            running = {ident: thread for ident, thread in self.threads.items() if ident not in waiting}
+        return self._lookout.look(running, closely=closely)
 
     def _strangers(self) -> int:
         """Count the live threads that are neither the guest's nor the kit's."""
-        return sum(ident not in self.threads and ident not in own_threads for ident in _frames_of_others())
+        return sum(ident not in self.threads and ident not in own_threads for ident in frames_of_others())
 
     def _describe(self) -> str:
         """Say that all wait, and where each does."""
@@ -463,6 +434,7 @@ class Coordinator:
                 with self._mutex:
                     self.threads.pop(get_ident(), None)
                     self._past.pop(get_ident(), None)
+                    self._lookout.forget(get_ident())
                     self._waiting.pop(ended, None)
                     self._release_joiners(thread)
 
@@ -520,12 +492,11 @@ class Coordinator:
         self._guest.host._lock = RLock()
         self.owner = get_ident()
         own_threads.clear()
+        self._lookout = Lookout()
         self.threads = {self.owner: threading.current_thread()}
         self._waiting, self._joining, self._born, self._past = {}, [], set(), {}
 
 
-own_threads: set[int] = set()
-"""The identifiers of the threads that the kit itself has started, and that wake nobody."""
 _current: list[Coordinator] = []
 """The coordinator of the running guest, if there is one."""
 
@@ -607,68 +578,9 @@ def nanoseconds(seconds: float) -> int:
     return math.ceil(scaled) if scaled > 0 else math.floor(scaled)
 
 
-def _text_of(native_id: int, name: str) -> str:
-    """Return what the system says of a thread, or nothing where it says nothing."""
-    try:
-        file = os.open(f"/proc/self/task/{native_id}/{name}", os.O_RDONLY)  # a file object would warn of a signal here
-    except OSError:
-        return ""
-    try:
-        return os.read(file, 1024).decode("ascii")
-    except OSError:
-        return ""
-    finally:
-        os.close(file)
-
-
-def _kind_of_wait(native_id: int) -> str | None:
-    """Return whether a thread waits for a ``"lock"``, a ``"child"`` or else for the world ``"outside"``, or None.
-
-    A wait for a lock with a timeout is nothing that the kit has made, and counts as outside. The interpreter's own lock
-    is waited for in that way too, but never for longer than the switch interval. Where system calls cannot be told,
-    every thread may wait for a lock.
-    """
-    if not _CALLS_ARE_SEEN:
-        return "lock"
-    number, *arguments = _text_of(native_id, "syscall").split() or ["running"]
-    machine = os.uname().machine
-    if not number.isdigit() or int(number) not in {_FUTEX[machine], *_OUTSIDE[machine]}:
-        return None
-    if int(number) in _CHILD[machine]:
-        return "child"
-    return "lock" if int(number) == _FUTEX[machine] and int(arguments[3], 16) == 0 else "outside"
-
-
-def _among(frame: FrameType | None, *packages: str) -> bool:
-    """Whether a thread is somewhere in one of these packages."""
-    while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] in packages:
-            return True
-        frame = frame.f_back
-    return False
-
-
-_CALLS_ARE_SEEN = (
-    hasattr(os, "uname")
-    and os.uname().machine in _FUTEX
-    and all(_text_of(threading.get_native_id(), name) for name in ("syscall", "schedstat"))
-)
-
-
-def _frames_of_others() -> dict[int, FrameType]:
-    """Return where every other thread is, by its identifier.
-
-    With its own frame among them the caller would hold itself, and with it the locals of all threads, until the next
-    collection of garbage; and then in an order in which a buffer may be closed before what still looks into it.
-    """
-    frames = sys._current_frames()
-    del frames[get_ident()]
-    return frames
-
-
 def _where(ident: int) -> str:
     """Return the line at which a thread waits: the innermost of the code under test, if there is one."""
-    frame = sys._getframe(1) if ident == get_ident() else _frames_of_others().get(ident)
+    frame = sys._getframe(1) if ident == get_ident() else frames_of_others().get(ident)
     stack: list[traceback.FrameSummary] = traceback.extract_stack(frame) if frame is not None else []
     outer = [entry for entry in stack if not entry.filename.startswith((_KIT, threading.__file__))]
     own = [entry for entry in outer if not entry.filename.startswith(_LIBRARIES)]

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from pytest_hvclock.errors import StuckError
-from pytest_hvclock.running.waits import own_threads
+from pytest_hvclock.running.looks import own_threads
 
 if TYPE_CHECKING:
     from pytest_hvclock.running import Running
