@@ -290,20 +290,36 @@ def test_an_anomaly_strikes_in_the_middle_of_an_await(guest):
 
 
 def test_tasks_that_wait_for_each_other_are_reported(python):
-    """A loop in which nothing can ever happen again is reported with the line that runs it."""
+    """A loop in which nothing can ever happen again is reported: the line that runs it, and where its tasks wait."""
     lines = python("""
         import asyncio
+        async def generate(event):
+            await event.wait()
+            yield
+        async def consume(event):
+            async for _ in generate(event):  # the consumer's line
+                pass
+        async def wait(event):
+            await event.wait()  # the three tasks' line
         async def main():
-            await asyncio.Event().wait()
+            event = asyncio.Event()
+            async with asyncio.TaskGroup() as group:  # the main task's line
+                for _ in range(3):
+                    group.create_task(wait(event))
+                group.create_task(consume(event), name="consumer")
         with guest.running():
             try:
-                asyncio.run(main())  # the line that is reported
+                asyncio.run(main())  # the line of the thread
             except StuckError as stuck:
                 print(stuck)
     """)
     assert lines[0] == "every thread of the guest waits, and none has a deadline:"
-    assert len(lines) == 2
-    assert lines[1].endswith("asyncio.run(main())  # the line that is reported")
+    assert [(line.partition(" at ")[0], line.rpartition("  # ")[2]) for line in lines[1:]] == [
+        ("  the test's own thread", "the line of the thread"),
+        ("    Task-1", "the main task's line"),
+        ("    Task-2 and 2 more", "the three tasks' line"),
+        ("    consumer", "the consumer's line"),
+    ]
 
 
 def test_a_thousand_tasks_read_all_clocks_while_the_guest_is_moved(guest):

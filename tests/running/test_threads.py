@@ -5,6 +5,8 @@ Each script runs in a Python process of its own, because a mistake here would ha
 
 from __future__ import annotations
 
+import pytest
+
 
 def test_sleepers_wake_in_the_order_of_their_deadlines(python):
     """Sixty-four sleepers wake one after the other, each exactly at its deadline, and the whole takes no real time."""
@@ -768,6 +770,108 @@ def test_a_wait_in_c_code_is_overtaken(python):
             stop.append(True)
             thread.join()
     """) == ["3600.0 ['poller']"]
+
+
+def test_threads_that_poll_are_overtaken(python):
+    """Short waits in C code or in the kernel, again and again: a thread that does nothing else does not stop time.
+
+    It gets real time to poll before each jump, so that what it finds is done before.
+    """
+    assert python("""
+        import queue, select, socket
+        SimpleQueue = queue.SimpleQueue  # the one in C, as a module that was imported earlier has it
+        items, found, stop = SimpleQueue(), [], []
+        left, right = socket.socketpair()
+        def poll_a_queue():
+            while not stop:
+                try:
+                    found.append((items.get(timeout=0.005), time.monotonic()))
+                except queue.Empty:
+                    pass
+        def poll_sockets():
+            while not stop:
+                select.select([left], [], [], 0.003)
+                items.empty() or select.select([left], [], [], 0.002)
+        running = guest.running()
+        with running:
+            for number, poll in enumerate((poll_a_queue, poll_a_queue, poll_sockets)):
+                threading.Thread(target=poll, name=f"poller-{number}").start()
+            for number in range(3):
+                time.sleep(3600)
+                items.put(number)
+            time.sleep(3600)
+            stop.append(True)
+            print(time.monotonic(), found)
+        left.close(), right.close()
+        print(sorted({what.split()[0] for what in running.overtaken}))
+    """) == ["14400.0 [(0, 3600.0), (1, 7200.0), (2, 10800.0)]", "['poller-0', 'poller-1', 'poller-2']"]
+
+
+@pytest.mark.parametrize("work", ["number * number", "digest.update(block)"])
+def test_a_thread_that_computes_is_no_poller(python, work):
+    """However long it takes, in Python or in C code that gives the interpreter away meanwhile.
+
+    Others compute beside it, so that each also waits for the interpreter with a timeout.
+    """
+    assert python(f"""
+        import hashlib
+        from pytest_hvclock.running import looks
+        looks._POLLING_NS, looks._POLLING_LOOKS = 0, 3  # whoever could be mistaken is, then
+        digest, block, done = hashlib.sha256(), bytes(100_000), []
+        def compute():
+            end = real_monotonic[0]() + 2
+            number = 0
+            while real_monotonic[0]() < end:
+                for number in range(100):
+                    {work}
+            done.append(time.monotonic())
+        with guest.running():
+            for _ in range(5):
+                threading.Thread(target=compute).start()
+            time.sleep(3600)
+            print(done, time.monotonic())
+    """) == ["[0.0, 0.0, 0.0, 0.0, 0.0] 3600.0"]
+
+
+def test_who_waits_for_the_interpreter_does_not_poll(python):
+    """Its wait has a timeout as a poller's has, and is told from that by the lock; a poller's own lock is another."""
+    assert python("""
+        from pytest_hvclock.running import looks
+        stop, lock = [], threading.Lock()
+        lock.acquire()
+        def compute():
+            while not stop:
+                pass
+        def poll():
+            while not stop:
+                lock.acquire(timeout=0.01)
+        def seen(target):
+            stop.clear()
+            thread, found = threading.Thread(target=target), looks._Habits(0)
+            others = [threading.Thread(target=target) for _ in range(4)]
+            for each in (thread, *others):
+                each.start()
+            end = real_monotonic[0]() + 20
+            times = 0
+            while times < 3 and real_monotonic[0]() < end:
+                real_sleep[0](0.001)
+                code, instruction = sys._current_frames()[thread.ident].f_code, 0
+                call = looks._call_of(thread.native_id)
+                times += call is not None and call.timeout
+                found.note((code, instruction), call, 0)
+            stop.append(True)
+            for each in (thread, *others):
+                each.join()
+            return times, len(found.places)
+        print(looks.CALLS_ARE_SEEN, seen(compute), seen(poll))
+    """) == ["True (3, 0) (3, 1)"]
+
+
+def test_a_thread_that_has_just_ended_can_be_spoken_of(guest):
+    """It may end between a look at it and the message that names it."""
+    from pytest_hvclock.running.waits import Coordinator
+
+    assert Coordinator(guest, 0, {}).name(-1) == "a thread that has just ended"
 
 
 def test_sixty_four_threads_read_all_clocks_while_the_guest_is_moved(python):

@@ -147,6 +147,11 @@ def test_a_run_in_which_all_wait_for_ever_is_reported(python):
         + """
         def fail():
             raise LookupError("enough")
+        async def child():
+            await trio.sleep_forever()  # the child's line
+        async def nurse():
+            async with trio.open_nursery() as nursery:  # the main task's line
+                nursery.start_soon(child)
         async def main():
             try:
                 await trio.sleep_forever()
@@ -160,11 +165,14 @@ def test_a_run_in_which_all_wait_for_ever_is_reported(python):
         with guest.running():
             trio.run(main)
             try:
-                trio.run(trio.sleep_forever)
-            except StuckError as stuck:
-                print(str(stuck).splitlines()[1].endswith("trio.run(trio.sleep_forever)"))
+                trio.run(nurse)  # the run's line
+            except* StuckError as group:
+                print(*(line.rpartition("  # ")[2] for line in str(group.exceptions[0]).splitlines()[1:]), sep="\\n")
     """
-    ) == ["every thread of the guest waits, and none has a deadline:", "enough", "True"]
+    ) == [
+        "every thread of the guest waits, and none has a deadline:", "enough", "the run's line", "the child's line",
+        "the main task's line",
+    ]  # fmt: skip
 
 
 def test_a_peer_outside_is_overtaken_and_named(python):

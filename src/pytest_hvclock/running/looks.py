@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 import threading
 import time
+import traceback
 from _thread import get_ident, start_new_thread
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _FUTEX = {"x86_64": 202, "aarch64": 98}
 _OUTSIDE = {
@@ -38,7 +40,6 @@ _LOCK_BYTES = 64
 _POLLING_NS = 1_000_000_000
 _POLLING_LOOKS = 20
 """For how long, and at how many looks, a thread must be found nowhere but where it polls, to be known to poll."""
-_MOST_ROUNDS = 1_000_000
 
 own_threads: set[int] = set()
 """The identifiers of the threads that the kit itself has started, and that wake nobody."""
@@ -56,7 +57,7 @@ class Call(NamedTuple):
     """Whether it waits for a ``"lock"``, a ``"child"`` or else for the world ``"outside"``."""
     timeout: bool = False
     lock: int = 0
-    """The lock that it waits for, if there is a timeout."""
+    """The lock that it waits for, if it is one."""
 
 
 class Standstill(NamedTuple):
@@ -87,7 +88,7 @@ class _Habits:
 
     def note(self, place: Place, call: Call | None, now_ns: int) -> bool:
         """Take note of where the thread is; returns whether it polls."""
-        if call is not None and call.timeout and (call.lock == 0 or not _close(call.lock, _interpreters_lock())):
+        if call is not None and call.timeout and (call.lock == 0 or not _is_the_interpreters(call.lock)):
             self.places.add(place)
         if place not in self.places:
             self.since_ns, self.looks = now_ns, 0
@@ -150,6 +151,50 @@ def frames_of_others() -> dict[int, FrameType]:
     return frames
 
 
+def where(ident: int) -> str:
+    """Return the line at which a thread waits: the innermost of the code under test, if there is one."""
+    frame = sys._getframe(1) if ident == get_ident() else frames_of_others().get(ident)
+    return _innermost(traceback.extract_stack(frame) if frame is not None else [])
+
+
+def where_tasks_are(tasks: Iterable[tuple[str, Any]]) -> list[str]:
+    """Return a line for each place at which tasks wait, with the name of one of them.
+
+    ``tasks`` has each by its name, with its coroutine.
+    """
+    names: dict[str, list[str]] = {}
+    for name, coroutine in sorted(tasks, key=lambda task: (len(task[0]), task[0])):
+        frames = ((frame, frame.f_lineno) for frame in _frames_of(coroutine))
+        names.setdefault(_innermost(traceback.StackSummary.extract(frames)), []).append(name)
+    return [
+        f"{first}{f' and {len(others)} more' if others else ''} at {place}" for place, (first, *others) in names.items()
+    ]
+
+
+def _frames_of(coroutine: Any) -> Iterator[FrameType]:
+    """Return the frames of a coroutine and of what it waits for, as far down as these are coroutines or generators."""
+    kinds = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
+    while coroutine is not None:
+        frame, awaited = next((names for names in kinds if hasattr(coroutine, names[0])), ("", ""))
+        if getattr(coroutine, frame, None) is None:
+            return
+        yield getattr(coroutine, frame)
+        coroutine = getattr(coroutine, awaited)
+
+
+def _innermost(stack: list[traceback.FrameSummary]) -> str:
+    """Return the innermost line of the code under test, or of all if none of it is there."""
+    outer = [entry for entry in stack if not entry.filename.startswith((_KIT, threading.__file__))]
+    own = [entry for entry in outer if not entry.filename.startswith(_LIBRARIES)]
+    for entry in reversed(own or outer):
+        return f"{entry.filename}:{entry.lineno}: {entry.line}"
+    return "an unknown place"
+
+
+_KIT = str(Path(__file__).parents[1])
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
 def _text_of(native_id: int, name: str) -> str:
     """Return what the system says of a thread, or nothing where it says nothing."""
     try:
@@ -182,42 +227,49 @@ def _call_of(native_id: int) -> Call | None:
     at = _TIMEOUT[machine].get(int(number))
     timeout = at is not None and int(texts[at], 16) & 0xFFFF_FFFF not in _NO_TIMEOUT
     if int(number) == _FUTEX[machine]:
-        return Call("outside", timeout=True, lock=int(texts[0], 16)) if timeout else Call("lock")
+        return Call("outside" if timeout else "lock", timeout, int(texts[0], 16))
     return Call("outside", timeout)
 
 
-@cache
-def _interpreters_lock() -> int:
-    """Return where the lock is for which a thread waits that has lost the interpreter, or 0 if there is none.
+def _is_the_interpreters(lock: int) -> bool:
+    """Whether this is the lock for which a thread waits that has lost the interpreter, as far as can be told.
 
-    It is found by looking at a thread that computes while this one holds it. Every thread that runs Python waits for it
-    with a timeout, again and again, and polls nothing.
+    Every thread that runs Python waits for it with a timeout, again and again, and polls nothing.
     """
-    ready = False
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return False
+    if not _interpreters_locks:
+        _interpreters_locks.extend(_find_the_interpreters_lock())
+    return not _interpreters_locks or abs(lock - _interpreters_locks[0]) < _LOCK_BYTES
+
+
+def _find_the_interpreters_lock() -> list[int]:
+    """Return where that lock is, by looking at threads that only compute; none if they were never seen to wait."""
+    found: list[int] = []
     natives: list[int] = []
 
     def compute() -> None:
         own_threads.add(get_ident())
         natives.append(threading.get_native_id())
-        for _ in range(_MOST_ROUNDS):
-            if ready:
+        for _ in range(_ROUNDS * 100_000):
+            if found:
                 break
         own_threads.discard(get_ident())
 
-    start_new_thread(compute, ())
-    try:
-        for _ in range(10):
-            _real_sleep(0.001)
-            call = _call_of(natives[0]) if natives else None
+    for _ in range(_COMPUTING):
+        start_new_thread(compute, ())
+    for _ in range(_ROUNDS):
+        _real_sleep(0.001)
+        for native in natives:
+            call = _call_of(native)
             if call is not None and call.lock != 0:
-                return call.lock
-        return 0
-    finally:
-        ready = True
+                found.append(call.lock)
+                return found
+    return found
 
 
-def _close(one: int, other: int) -> bool:
-    return abs(one - other) < _LOCK_BYTES
+_interpreters_locks: list[int] = []
+_ROUNDS, _COMPUTING = 10, 5
 
 
 def _among(frame: FrameType | None, *packages: str) -> bool:

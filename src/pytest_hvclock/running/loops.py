@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from _thread import get_ident
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_hvclock.running.waits import Coordinator, Waiter, nanoseconds, real_monotonic_ns
@@ -140,9 +140,10 @@ def _waking(real: Method) -> Method:
 class Idle:
     """What an event loop does where it has nothing to do: it lets the guest's time pass until there is something."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
-        """Wait on ``coordinator``."""
+    def __init__(self, coordinator: Coordinator, tasks: Callable[[], Iterable[tuple[str, Any]]]) -> None:
+        """Wait on ``coordinator``; ``tasks`` returns the loop's tasks, each by its name, with its coroutine."""
         self._coordinator = coordinator
+        self._tasks = tasks
         self._waiter: Waiter | None = None
         self._fresh: object = None
 
@@ -173,6 +174,7 @@ class Idle:
         """
         coordinator = self._coordinator
         waiter = self._waiter = Waiter(coordinator)
+        waiter.tasks = self._tasks
         try:
             events = poll(0)
             if events or (timeout is not None and timeout <= 0):
@@ -233,7 +235,7 @@ class IdleSelector(GuestSelector):
         """Stand before ``real``."""
         super().__init__(real, loop)
         self._coordinator = coordinator
-        self._idle = Idle(coordinator)
+        self._idle = Idle(coordinator, self._tasks)
         self.wake = self._idle.wake
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
@@ -250,6 +252,12 @@ class IdleSelector(GuestSelector):
                 child=any(map(_is_child, callbacks.values())),
             )
         )
+
+    def _tasks(self) -> list[tuple[str, Any]]:
+        """Return the loop's tasks, each by its name, with its coroutine."""
+        from asyncio import all_tasks
+
+        return [(task.get_name(), task.get_coro()) for task in all_tasks(self._loop)]
 
     def _describe(self, callback: Any) -> str:
         """Say what an event loop waits for, by the object that is called when it comes."""

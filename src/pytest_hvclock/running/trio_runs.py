@@ -72,7 +72,7 @@ class TrioRuns:
             runner = getattr(run.GLOBAL_RUN_CONTEXT, "runner", None)
             endless = runner is not None and runner.deadlines.next_deadline() == math.inf
             tasks = _waiting_tasks(manager, runner)
-            idle = self._idle.setdefault(manager, Idle(coordinator))
+            idle = self._idle.setdefault(manager, Idle(coordinator, lambda: _tasks_from(runner and runner.main_task)))
             try:
                 return idle.wait(
                     lambda seconds: real(manager, seconds),
@@ -99,6 +99,14 @@ def _waiting_tasks(manager: Any, runner: Any) -> dict[int, Any]:
         if fd != own_fd and task is not None:
             tasks[fd] = task
     return tasks
+
+
+def _tasks_from(task: Any) -> list[tuple[str, Any]]:
+    """Return a task, if there is one, and all that were started below it: each by its name, with its coroutine."""
+    if task is None:
+        return []
+    below = [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return [(task.name, task.coro), *(named for child in below for named in _tasks_from(child))]
 
 
 def _either(waiters: Any) -> Any:

@@ -19,17 +19,22 @@ import math
 import operator
 import os
 import sys
-import sysconfig
 import threading
 import time
-import traceback
 from _thread import LockType, RLock, allocate_lock, get_ident
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_hvclock.errors import StuckError
-from pytest_hvclock.running.looks import CALLS_ARE_SEEN, Lookout, Standstill, frames_of_others, own_threads
+from pytest_hvclock.running.looks import (
+    CALLS_ARE_SEEN,
+    Lookout,
+    Standstill,
+    frames_of_others,
+    own_threads,
+    where,
+    where_tasks_are,
+)
 from pytest_hvclock.units import NS_PER_S, NS_PER_TICK
 
 if TYPE_CHECKING:
@@ -66,6 +71,7 @@ class Waiter:
         "notified",
         "nudge",
         "order",
+        "tasks",
         "thread",
         "woken",
     )
@@ -85,6 +91,8 @@ class Waiter:
         """Waits so many real seconds for the world outside; returns whether that has ended the wait."""
         self.nudge: Callable[[], None] | None = None
         """Ends ``look`` early, when the wait is over."""
+        self.tasks: Callable[[], Iterable[tuple[str, Any]]] | None = None
+        """Returns the tasks of an event loop that waits, each by its name, with its coroutine."""
 
     def rest(self, seconds: float) -> bool:
         """Wait so many real seconds to be woken; returns whether that has happened."""
@@ -352,9 +360,11 @@ class Coordinator:
         """Let time pass although there are threads that may be woken from outside, and name these."""
         if self._earliest() is None and self._guest.host._next_planned_ns() is None:
             return
+        if any(ident not in self.threads for ident in now.places):
+            return  # one has ended since, and may have done something before
         self._seen = now if CALLS_ARE_SEEN and not now.polling else None
         for ident in now.outside:
-            self.overtake(f"{self.name(ident)} at {_where(ident)}")
+            self.overtake(f"{self.name(ident)} at {where(ident)}")
         self._looker = None  # a planned action may wait in its turn
         self._drive(force=True)
 
@@ -390,12 +400,18 @@ class Coordinator:
     def _describe(self) -> str:
         """Say that all wait, and where each does."""
         lines = ["every thread of the guest waits, and none has a deadline:"]
-        lines += [f"  {self.name(ident)} at {_where(ident)}" for ident in list(self.threads)]
+        tasks = {waiter.thread: waiter.tasks for waiter in self._asleep() if waiter.tasks is not None}
+        for ident in list(self.threads):
+            lines.append(f"  {self.name(ident)} at {where(ident)}")
+            lines += [f"    {line}" for line in where_tasks_are(tasks[ident]() if ident in tasks else ())]
         return "\n".join(lines)
 
     def name(self, ident: int) -> str:
         """Return what to call a thread of the guest in a message."""
-        return "the test's own thread" if ident == self.owner else self.threads[ident].name
+        if ident == self.owner:
+            return "the test's own thread"
+        thread = self.threads.get(ident)
+        return thread.name if thread is not None else "a thread that has just ended"
 
     def _wait_for_real(self, waiter: Waiter) -> None:
         """Go on waiting after the guest is gone: what is left of the wait takes real time."""
@@ -576,21 +592,6 @@ def nanoseconds(seconds: float) -> int:
     if not -(2**63) <= scaled < 2**63:
         raise OverflowError("timestamp too large to convert to C PyTime_t")
     return math.ceil(scaled) if scaled > 0 else math.floor(scaled)
-
-
-def _where(ident: int) -> str:
-    """Return the line at which a thread waits: the innermost of the code under test, if there is one."""
-    frame = sys._getframe(1) if ident == get_ident() else frames_of_others().get(ident)
-    stack: list[traceback.FrameSummary] = traceback.extract_stack(frame) if frame is not None else []
-    outer = [entry for entry in stack if not entry.filename.startswith((_KIT, threading.__file__))]
-    own = [entry for entry in outer if not entry.filename.startswith(_LIBRARIES)]
-    for entry in reversed(own or outer):
-        return f"{entry.filename}:{entry.lineno}: {entry.line}"
-    return "an unknown place"
-
-
-_KIT = str(Path(__file__).parents[1])
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def _after_fork() -> None:
