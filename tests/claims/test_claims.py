@@ -283,6 +283,14 @@ def test_a_duration_that_is_wrong(guest, step, what):
     assert lines[1].endswith("in test_a_duration_that_is_wrong.<locals>.block: measured.append(time.time() - began)")
 
 
+@pytest.mark.parametrize("measured", [float("nan"), float("inf"), None, "10 s"])
+def test_a_duration_that_is_no_length_of_time(measured):
+    lines = said_by(duration(lambda: measured), lambda _: time.sleep(10))
+    assert lines[0] == (
+        f"duration: measured {measured!r}, which is no length of time (10 s of the guest's running time passed)"
+    )
+
+
 def test_a_duration_of_nothing_proves_nothing():
     assert "proved nothing: no time passed in the block" in said_by(duration(lambda: 0), lambda _: None)[0]
     with pytest.raises(ValueError, match="unknown unit 'min': use one of s, ms, us, ns"):
@@ -749,6 +757,18 @@ def test_wrong_arguments_are_refused():
         (lambda: lifetime(print, of="-1 s"), "the life cannot be negative"),
     ):
         with pytest.raises(ValueError, match=message):
+            wrong()
+    for wrong, message in (
+        (lambda: once(print, guest=5), "5 is no guest: give guest= what host.guest"),
+        (lambda: once(print, may_prove_nothing="no"), "may_prove_nothing is either True or False, and not 'no'"),
+        (lambda: order("id"), "'id' cannot be called: what the claim .order of. is about has to be a callable"),
+        (lambda: lifetime(None, of="1 s"), "None cannot be called: what says whether it is honoured has to be"),
+        (lambda: duration(10), "10 cannot be called: what says how long it took has to be a callable"),
+        (lambda: durability(print, read=[]), r"\[\] cannot be called: read= has to be a callable"),
+        (lambda: rate(print, limit=True, per="1 s"), "limit is a whole number, and not True"),
+        (lambda: economy(print, at_most="3"), "at_most is a whole number, and not '3'"),
+    ):
+        with pytest.raises(TypeError, match=message):
             wrong()
 
 

@@ -16,11 +16,12 @@ from pytest_hvclock.judge import Judge, JudgedBy, evidence, recorder_of, verdict
 from pytest_hvclock.model.guest import Guest
 from pytest_hvclock.running import active_guest
 from pytest_hvclock.timeline import Judgement
-from pytest_hvclock.units import PPB, Duration, Rate, positive_ns, rate_ppb, seconds_text
+from pytest_hvclock.units import PPB, Duration, Rate, flag, positive_ns, rate_ppb, seconds_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+C = TypeVar("C", bound=Callable[..., object])
 
 Tolerance = Rate | Duration
 """A share of what is claimed, such as ``"2 %"``, or a length of time, such as ``"500 ms"``."""
@@ -52,11 +53,17 @@ class Claim(AbstractContextManager[T], Generic[T]):
         judged_by: JudgedBy | None = None,
         may_prove_nothing: bool = False,
     ) -> None:
-        """Claim ``what``; nothing is watched before the block is entered."""
+        """Claim ``what``; nothing is watched before the block is entered.
+
+        Raises:
+            TypeError: for settings that no claim can use.
+        """
+        if not isinstance(guest, Guest | None):
+            raise TypeError(f"{guest!r} is no guest: give guest= what host.guest() has returned")
         self.what = what
         self._guest = guest
         self._judged_by: JudgedBy = judged_by if judged_by is not None else default
-        self._may_prove_nothing = may_prove_nothing
+        self._may_prove_nothing = flag(may_prove_nothing, "may_prove_nothing")
         self._open = False
         self._failure: ClaimError | None = None
         self._allowed_ns: int | None = None
@@ -151,9 +158,13 @@ class CallClaim(Claim[Callable[P, R]], Generic[P, R]):
     """A claim about every call of one function: the block calls it, or hands it to the application."""
 
     def __init__(self, call: Callable[P, R], what: str, default: JudgedBy, **settings: Any) -> None:
-        """Claim ``what`` of ``call``."""
+        """Claim ``what`` of ``call``.
+
+        Raises:
+            TypeError: if it cannot be called.
+        """
+        self._call = to_call(call, f"what the claim ({what}) is about")
         super().__init__(f"{what} {name_of(call)}", default, **settings)
-        self._call = call
         self._calls = 0
 
     def _begin(self) -> Callable[P, R]:
@@ -208,6 +219,20 @@ class CallClaim(Claim[Callable[P, R]], Generic[P, R]):
 def name_of(call: Callable[..., object]) -> str:
     """Return what to call a function in a message."""
     return getattr(call, "__qualname__", "").rpartition("<locals>.")[2] or repr(call)
+
+
+def to_call(call: C, what: str) -> C:
+    """Return a callable; ``what`` names it in the error."""
+    if not callable(call):
+        raise TypeError(f"{call!r} cannot be called: {what} has to be a callable")
+    return call
+
+
+def whole(number: int, what: str) -> int:
+    """Return a whole number; ``what`` names it in the error."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{what} is a whole number, and not {number!r}")
+    return number
 
 
 def margin_ns(tolerance: Tolerance, of_ns: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Unpack
 
-from pytest_hvclock.claims.base import Claim, ClaimSettings, Tolerance, at_once, margin_ns
+from pytest_hvclock.claims.base import Claim, ClaimSettings, Tolerance, at_once, margin_ns, to_call
 from pytest_hvclock.judge import JudgedBy
 from pytest_hvclock.model.guest import State
 from pytest_hvclock.units import Duration, positive_ns, seconds_text
@@ -91,7 +91,7 @@ class _Life(Claim[None]):
     ) -> None:
         self._life_ns = positive_ns(of, "the life")
         super().__init__(f"{what} of {seconds_text(self._life_ns)}", default, **settings)
-        self._honours = honours
+        self._honours = to_call(honours, "what says whether it is honoured")
         self._words = words
         self._margin_ns = margin_ns(tolerance, self._life_ns)
         self._allowed_ns = self._life_ns

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal, ParamSpec, TypeVar, Unpack
 
-from pytest_hvclock.claims.base import CallClaim, Claim, ClaimSettings, Tolerance, margin_ns
+from pytest_hvclock.claims.base import CallClaim, Claim, ClaimSettings, Tolerance, margin_ns, whole
 from pytest_hvclock.units import Duration, positive_ns, seconds_text
 
 P = ParamSpec("P")
@@ -87,7 +87,7 @@ class _Rate(CallClaim[P, R]):
         **settings: Unpack[ClaimSettings],
     ) -> None:
         self._per_ns = positive_ns(per, "per")
-        if limit < 1 or not self._per_ns:
+        if whole(limit, "limit") < 1 or not self._per_ns:
             raise ValueError(f"a limit of {limit} per {per!r} grants nothing: limit and per have to be positive")
         if kind not in ("moving", "fixed", "bucket"):
             raise ValueError(f'unknown kind {kind!r}: use "moving", "fixed" or "bucket"')
@@ -228,7 +228,7 @@ class _Economy(CallClaim[P, R]):
     def __init__(
         self, make: Callable[P, R], at_most: int, per: Duration | None, **settings: Unpack[ClaimSettings]
     ) -> None:
-        if at_most < 0:
+        if whole(at_most, "at_most") < 0:
             raise ValueError(f"at_most={at_most}: nothing can be called less often than never")
         self._per_ns = positive_ns(per, "per") if per is not None else None
         super().__init__(make, "economy of", "guest", **settings)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal, Unpack
 
-from pytest_hvclock.claims.base import Claim, ClaimSettings, Tolerance, at_once, margin_ns
+from pytest_hvclock.claims.base import Claim, ClaimSettings, Tolerance, at_once, margin_ns, to_call
 from pytest_hvclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, Duration, duration_ns, positive_ns, seconds_text
 
 _UNITS = {"s": NS_PER_S, "ms": NS_PER_MS, "us": NS_PER_US, "ns": 1}
@@ -107,7 +107,7 @@ class _Duration(Claim[None]):
         if unit not in _UNITS:
             raise ValueError(f"unknown unit {unit!r}: use one of {', '.join(_UNITS)}")
         super().__init__("duration", "guest", **settings)
-        self._measured = measured
+        self._measured = to_call(measured, "what says how long it took")
         self._tolerance = tolerance
         self._unit_ns = _UNITS[unit]
         margin_ns(tolerance, 0)
@@ -121,7 +121,16 @@ class _Duration(Claim[None]):
             self._prove_nothing("no time passed in the block", "let time pass in it: time.sleep(10)")
             return
         answer = at_once(self._measured, self.what)
-        measured_ns = duration_ns(answer) if isinstance(answer, timedelta) else round(answer * self._unit_ns)
+        try:
+            measured_ns = duration_ns(answer) if isinstance(answer, timedelta) else round(answer * self._unit_ns)
+        except (TypeError, ValueError, OverflowError):
+            self._fail(
+                f"measured {answer!r}, which is no length of time ({self._of(passed_ns)} passed)",
+                why="whatever adds, averages or compares it fails, or is wrong from then on",
+                do="return the length as a number, or as a timedelta",
+                meant="measure something else than the block's duration, and assert that by itself",
+            )
+            return
         self._took_ns = measured_ns
         margin = margin_ns(self._tolerance, passed_ns)
         passed = f"{self._of(passed_ns)} passed, tolerance {seconds_text(margin)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import Any, ParamSpec, TypeVar, Unpack, cast
 
-from pytest_hvclock.claims.base import CallClaim, Claim, ClaimSettings, at_once, name_of
+from pytest_hvclock.claims.base import CallClaim, Claim, ClaimSettings, at_once, name_of, to_call
 from pytest_hvclock.units import seconds_text
 
 P = ParamSpec("P")
@@ -131,7 +131,7 @@ class _Durability(CallClaim[[R], object]):
         **settings: Unpack[ClaimSettings],
     ) -> None:
         super().__init__(write, "durability of", "true", **settings)
-        self._read = read
+        self._read = to_call(read, "read=")
         self._written: list[tuple[R, int]] = []
 
     def _begin(self) -> Callable[[R], object]:
