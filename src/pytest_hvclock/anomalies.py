@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_hvclock.disciplines import Timesync
+from pytest_hvclock.errors import StateError
 from pytest_hvclock.units import Duration, Rate, duration_ns, positive_ns
 
 if TYPE_CHECKING:
@@ -178,7 +179,13 @@ class ApplyCheckpoint(Anomaly):
     """The guest's latest checkpoint is applied, and the code under test looks on from outside."""
 
     def strike(self, guest: Guest) -> None:
-        """Apply it: every clock of the guest goes back to when it was taken."""
+        """Apply it: every clock of the guest goes back to when it was taken.
+
+        Raises:
+            StateError: if none was taken.
+        """
+        if not guest.checkpoints:
+            raise StateError("there is no checkpoint to apply: let TakeCheckpoint() strike first")
         guest.apply(guest.checkpoints[-1], view="outside")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,11 @@ W32TIME = "Microsoft Learn, Windows Time service tools and settings"
 LOCAL_CLOCK = "OpenVMM, openhcl/underhill_core/src/emuplat/local_clock.rs"
 
 
-@dataclass(frozen=True)
+HOST_SETTINGS = {"start": "start", "host_zone": "zone", "host_error": "error"}
+"""What scenarios and markers call the keyword arguments of ``Host``."""
+
+
+@dataclass(frozen=True, repr=False)
 class Scenario:
     """A named list of anomalies with the conditions under which they strike."""
 
@@ -60,6 +64,33 @@ class Scenario:
         """Let every anomaly happen, in order."""
         for anomaly in self.anomalies:
             anomaly.strike(guest)
+
+    def guest(self, **settings: Any) -> Guest:
+        """Return a guest under this scenario, on a host of its own: what comes before has happened, the rest is armed.
+
+        ``guest.strike()`` lets it happen, if there is more than standing conditions.
+
+        Args:
+            settings: of the guest and, as the marker has them, of its host; they win over the scenario's.
+        """
+        from pytest_hvclock.model.host import Host
+
+        guest_settings = {**self.settings, **settings}
+        host_settings = {name: guest_settings.pop(key) for key, name in HOST_SETTINGS.items() if key in guest_settings}
+        guest = Host(**host_settings).guest(**guest_settings)
+        for anomaly in self.before:
+            anomaly.strike(guest)
+        guest.arm(self)
+        return guest
+
+    def __repr__(self) -> str:
+        """Write the expression that makes an equal scenario: by its name, if it has that from the catalogue."""
+        parts = self.name.split("+")
+        if all(part in SCENARIOS for part in parts) and scenario_named(self.name) == self:
+            return f"scenario_named({self.name!r})"
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given["settings"] = dict(self.settings)
+        return f"Scenario({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
 _CATALOGUE = (

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 import pytest_hvclock
-from pytest_hvclock import Guest, Host, anomalies, claims, drifts
+from pytest_hvclock import Guest, Host, anomalies, claims, drifts, strategies
 from pytest_hvclock.clocks.trail import Bend
 from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL
 from pytest_hvclock.disciplines.base import Discipline
@@ -285,6 +285,8 @@ def test_every_discipline_backend_and_pace_is_in_the_reference(name: str) -> Non
             *(name for name in vars(Host()) if not name.startswith("_")),
             *classes(anomalies, anomalies.Anomaly),
             *classes(drifts, drifts.Wander),
+            *strategies.__all__,
+            *(name for name in vars(strategies.GuestMachine) if not name.startswith("_")),
             *(name for name in pytest_hvclock.__all__ if not name.startswith("_")),
         }
     ),

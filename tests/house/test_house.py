@@ -21,7 +21,7 @@ FLOORS = (
     ("scenarios", "running", "report"),
     ("judge",),
     ("recovery", "claims", "conformance", "explore", "migration", "__main__"),
-    ("plugin",),
+    ("plugin", "strategies"),
 )
 """From the ground up. Rooms of one floor do not import each other."""
 UPWARD = ("model/guest.py", "pytest_hvclock.running")
@@ -80,6 +80,7 @@ def test_imports_go_down_only(name):
         ("_pytest", []),
         ("time_machine", ["running/time_machine.py"]),
         ("freezegun", ["running/freezegun.py"]),
+        ("hypothesis", ["strategies/"]),
     ],
 )
 def test_each_library_is_imported_in_its_own_room_alone(module, rooms):

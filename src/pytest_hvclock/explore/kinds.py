@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pytest_hvclock.anomalies import Anomaly, Boot, Drift, Flap, Pause, Restore, Step
+from pytest_hvclock.anomalies import (
+    Advance,
+    Anomaly,
+    ApplyCheckpoint,
+    Boot,
+    Drift,
+    Flap,
+    HostError,
+    Load,
+    Migrate,
+    Pause,
+    Restore,
+    SetTimesync,
+    Step,
+    TakeCheckpoint,
+    Train,
+)
 from pytest_hvclock.explore.schedules import Schedule, Spot, Strike
 from pytest_hvclock.units import NS_PER_S, duration_ns
 
@@ -52,12 +68,13 @@ BOOT = _single("a boot", Boot(), wall=False)
 STEPS = tuple(kind for kind in KINDS if kind.name in ("a large step back", "a large step forward"))
 """Those that readings are asked to remember the sides of."""
 
-_SIZES = ("1 s", "2 s", "10 s", "1 min", "1 h", "1 d", "30 d")
-_SIMPLEST: tuple[Anomaly, ...] = (
-    *(Step(f"-{size}") for size in _SIZES),
-    *(Step(size) for size in _SIZES),
-    *(Pause(size) for size in _SIZES[:4]),
-    *(Restore(size) for size in _SIZES[4:]),
+SIZES = ("1 s", "2 s", "10 s", "1 min", "1 h", "1 d", "30 d")
+"""The round ones, the smaller first."""
+SIMPLEST: tuple[Anomaly, ...] = (
+    *(Step(f"-{size}") for size in SIZES),
+    *(Step(size) for size in SIZES),
+    *(Pause(size) for size in SIZES[:4]),
+    *(Restore(size) for size in SIZES[4:]),
     Drift("500 ppm"),
     Drift("-500 ppm"),
     Drift("7 %"),
@@ -66,14 +83,18 @@ _SIMPLEST: tuple[Anomaly, ...] = (
     Flap("2 s"),
 )
 """The simpler first: back, forward, a pause, a restore, a drift, two sources; of each the smaller."""
-_ORDER = (Step, Pause, Restore, Drift, Flap)
+ORDER = (
+    Step, Pause, Restore, Drift, Flap, Migrate, Boot, HostError, Load, SetTimesync, TakeCheckpoint, ApplyCheckpoint,
+    Advance, Train,
+)  # fmt: skip
+"""The kinds of anomalies, the simpler first."""
 
 
 def simpler(anomaly: Anomaly) -> Iterator[Anomaly]:
     """Yield what is simpler than an anomaly and no larger, the simplest first."""
     limit = _rank(anomaly)
     size_ns = _size_ns(anomaly)
-    for other in _SIMPLEST:
+    for other in SIMPLEST:
         if _rank(other) < limit and _size_ns(other) <= size_ns:
             yield other
 
@@ -90,9 +111,9 @@ def rank(schedule: Schedule) -> tuple[object, ...]:
 
 def _rank(anomaly: Anomaly) -> tuple[int, int, int, int]:
     """Return an anomaly's place in the order of simplicity: its kind, its direction, and its size."""
-    kind = _ORDER.index(type(anomaly)) if type(anomaly) in _ORDER else len(_ORDER)
+    kind = ORDER.index(type(anomaly)) if type(anomaly) in ORDER else len(ORDER)
     forward = int(isinstance(anomaly, Step) and duration_ns(anomaly.by) > 0)
-    listed = _SIMPLEST.index(anomaly) if anomaly in _SIMPLEST else len(_SIMPLEST)
+    listed = SIMPLEST.index(anomaly) if anomaly in SIMPLEST else len(SIMPLEST)
     return kind, forward, _size_ns(anomaly), listed if isinstance(anomaly, Drift) else 0
 
 

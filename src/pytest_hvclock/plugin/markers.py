@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
+from pytest_hvclock.scenarios import HOST_SETTINGS
 
 if TYPE_CHECKING:
     from pytest_hvclock.judge import JudgedBy
     from pytest_hvclock.units import Duration
-
-
-_HOST_SETTINGS = {"start": "start", "host_zone": "zone", "host_error": "error"}
-"""What the marker calls the keyword arguments of ``Host``."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ def split(settings: dict[str, Any], scenarios: tuple[str, ...] = ()) -> Marked:
     from pytest_hvclock.units import flag
 
     guest = dict(settings)
-    host = {name: guest.pop(key) for key, name in _HOST_SETTINGS.items() if key in guest}
+    host = {name: guest.pop(key) for key, name in HOST_SETTINGS.items() if key in guest}
     run = {name: guest.pop(name, None) for name in ("backend", "pace", "io_grace")}
     return Marked(scenarios, guest, host, **run, allow_vacuous=flag(guest.pop("allow_vacuous", False), "allow_vacuous"))
 
