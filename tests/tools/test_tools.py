@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def tool(name):
     return module
 
 
+pins = tool("pins")
 release = tool("release")
 check_package = tool("check_package")
 
@@ -206,10 +208,37 @@ def test_builds_that_differ_are_told_apart(tmp_path):
     assert check_package.differences(one, two) == [f"{one}: not a wheel and an sdist, but a-1.tar.gz"]
 
 
+@pytest.mark.parametrize(("options", "code"), [([], 1), (["--write"], 0)])
+def test_pins_that_have_a_newer_release_are_named_and_written(tmp_path, monkeypatch, capsys, options, code):
+    """With their extras; what is not pinned exactly is left alone, and so is the rest of the file."""
+    monkeypatch.setattr(pins, "newest", {"ruff": "0.18.0", "pyright": "1.2", "twine": "7.0.0"}.get)
+    before = 'lint = ["ruff==0.17.6"]\ntypes = ["mypy>=2", "pyright[nodejs]==1.1.414"]\nx = ["twine==7.0.0"]\n'
+    project = tmp_path / "pyproject.toml"
+    project.write_text(before, encoding="utf-8")
+    assert pins.main(options, project) == code
+    said = ["ruff: 0.17.6 is pinned, 0.18.0 is out", "pyright: 1.1.414 is pinned, 1.2 is out"]
+    assert capsys.readouterr().out.splitlines() == said
+    after = before.replace("0.17.6", "0.18.0").replace("1.1.414", "1.2") if options else before
+    assert project.read_text(encoding="utf-8") == after
+    assert pins.main(options, project) == code
+    assert capsys.readouterr().out.splitlines() == ([] if options else said)
+
+
+def test_every_tool_is_pinned_exactly():
+    """In the groups of tools, so that their next release changes nothing here by itself."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    libraries = {"freezegun"}  # mypy reads its types
+    for group in ("lint", "types", "package", "docs", "changelog"):
+        for line in groups[group]:
+            assert "==" in line or re.split(r"[>=\[]", line)[0] in libraries, line
+    names = {pin[0] for pin in pins.PIN.findall((ROOT / "pyproject.toml").read_text(encoding="utf-8"))}
+    assert {"ruff", "mypy", "pyright", "build", "sphinx", "towncrier"} <= names
+
+
 def test_one_command_runs_everything_that_a_release_needs():
-    """The label has every environment of ``tox.ini``, but for the one that releases."""
+    """The label has every environment of ``tox.ini``, but for the one that releases and the one that looks for pins."""
     tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
     (line,) = re.findall(r"^labels = release = (.*)$", tox, re.MULTILINE)
     labelled = {name.rpartition("-")[2] for name in re.sub(r"\{[^}]*\}", "", line).split(", ")}
     named = set(re.findall(r"^\[testenv:(.+)\]$", tox, re.MULTILINE))
-    assert labelled == (named - {"release"}) | {"tests", "pytest", "lowest"}
+    assert labelled == (named - {"release", "pins"}) | {"tests", "pytest", "lowest"}
