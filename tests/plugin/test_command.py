@@ -76,3 +76,17 @@ def test_it_repeats_the_pace(pytester):
     assert re.fullmatch(
         r"pytest test_it_repeats_the_pace.py::test_it --hvclock-pace=live -o hvclock_start=\S+Z", command
     )
+
+
+@pytest.mark.parametrize("options", [["--doctest-modules", "page.py"], ["--doctest-glob=*.rst", "page.rst"]])
+def test_it_finds_a_doctest_again(pytester, options):
+    """Nothing finds doctests unless it is told to."""
+    text = ">>> import time\n>>> time.sleep(60)\n>>> time.time()\n0\n"
+    pytester.makepyfile(page=f"'''\n{text}'''\n")
+    pytester.maketxtfile(page="").with_suffix(".rst").write_text(text)
+    first = pytester.runpytest_subprocess("-p", "no:randomly", "--hvclock=drift-500ppm", *options)
+    first.assert_outcomes(failed=1)
+    (command,) = failures(first)[1]
+    second = pytester.runpytest_subprocess(*shlex.split(command)[1:], "-p", "no:randomly")
+    second.assert_outcomes(failed=1)
+    assert failures(second)[1] == [command]

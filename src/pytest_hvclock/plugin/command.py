@@ -15,7 +15,7 @@ def command(item: pytest.Item, start_ns: int, *more: str) -> str:
     """Return the command for a test whose true time begins at ``start_ns``; ``more`` are further options.
 
     What the run was given that a test may depend on is given again: the ini file, the root, plugins that were named,
-    and whatever of the kit's own differs from the defaults.
+    how doctests are found, and whatever of the kit's own differs from the defaults.
     """
     config = item.config
     option, standing = config.option, config.getini("addopts")
@@ -27,6 +27,9 @@ def command(item: pytest.Item, start_ns: int, *more: str) -> str:
     for override in option.override_ini or ():
         if not override.startswith("hvclock"):
             given += ["-o", override]
+    if getattr(option, "doctestmodules", False) and "--doctest-modules" not in standing:
+        given.append("--doctest-modules")
+    given += [f"--doctest-glob={glob}" for glob in getattr(option, "doctestglob", None) or ()]
     settings = config.stash[SETTINGS]._replace(start=iso(start_ns))
     _, colons, name = item.nodeid.partition("::")  # of a file outside the root, the node ID has not the path
     test = os.path.relpath(item.path, config.invocation_params.dir) + colons + name
