@@ -168,6 +168,15 @@ def test_who_types_what_a_page_shows_gets_what_it_shows(page: Path, tmp_path: Pa
     run_page.run(page, tmp_path)
 
 
+def test_no_page_has_a_block_that_nobody_runs() -> None:
+    """What is no tutorial, how-to page or gallery has none but the README's, the claims', and commands for a shell."""
+    run = {*run_page.runnable(here=True), *run_page.runnable(here=False), ROOT / "docs/gallery/durability.md"}
+    allowed = {"README.md": {"python", "sh", "text"}, "claims.md": {"python", "text"}}
+    for page in {*PAGES} - run:
+        found = {language for language, _ in run_page.blocks(page.read_text(encoding="utf-8"))}
+        assert found <= allowed.get(page.name, {"sh"}), page
+
+
 @pytest.mark.parametrize(
     ("page", "refused"),
     [
