@@ -167,7 +167,7 @@ async def recovers_async(  # noqa: PLR0913  (the contract's keywords)
             "recovers_async waits on an asyncio loop, and none runs here. Under trio, leave trio.run() and judge "
             "outside it: recovers(guest, lambda: trio.run(probe), within=...)"
         )
-    judging, judge = _judging(guest, within, hold, every, judged_by)
+    judging, judge = _judging(guest, probe, within, hold, every, judged_by)
     recovery = await _drive_async(judging, next(judging), probe, judge)
     return _asserted(probe, _told(judge, recovery, name_of(probe)))
 
@@ -197,7 +197,7 @@ def recover(  # noqa: PLR0913  (the contract's keywords)
             "an event loop runs in this thread and would stand still while the application is to recover: "
             "write await recovers_async(...) in asyncio, and judge after trio.run() in trio"
         )
-    judging, judge = _judging(guest, within, hold, every, judged_by, since_ns)
+    judging, judge = _judging(guest, probe, within, hold, every, judged_by, since_ns)
     request = next(judging)
     loop = _loop_at_rest()
     if loop is not None:
@@ -242,6 +242,7 @@ def _told(judge: Judge, recovery: Recovery, name: str) -> Recovery:
 
 def _judging(  # noqa: PLR0913, PLR0917  (the contract's keywords)
     guest: Guest,
+    probe: Probe,
     within: Duration | None,
     hold: Duration | None,
     every: Duration | None,
@@ -251,8 +252,15 @@ def _judging(  # noqa: PLR0913, PLR0917  (the contract's keywords)
     """Check what is asked for, and return the judge.
 
     Raises:
+        TypeError: for what is no guest or no probe.
         ValueError: if nothing has struck, or a duration makes no sense.
     """
+    if not isinstance(guest, Guest):
+        raise TypeError(f"{guest!r} is no guest: give what host.guest() has returned, or the fixture hvclock")
+    if not callable(probe):
+        raise TypeError(
+            f"the probe {probe!r} cannot be called: give a callable that says whether the application is well"
+        )
     judge = Judge(guest, judged_by)
     strike_ns = since_ns if since_ns is not None else guest.disturbed_at_ns
     if strike_ns is None:

@@ -156,6 +156,10 @@ def test_wrong_arguments_are_refused(guest):
     guest.step("1 h")
     with pytest.raises(ValueError, match=r'unknown judge \'wall\': use "true" for true time'):
         recovers(guest, lambda: True, within="1 s", judged_by="wall")
+    with pytest.raises(TypeError, match="the probe 'healthy' cannot be called: give a callable that says whether"):
+        recovers(guest, "healthy", within="1 s")
+    with pytest.raises(TypeError, match="^None is no guest: give what host.guest.. has returned, or the fixture hvcl"):
+        recovers(None, lambda: True, within="1 s")
 
 
 # ------------------------------------------------------------------------------------------------- messages
