@@ -22,7 +22,7 @@ STYLES = {
     "default": "a default argument",
     "closure": "a variable of a closure",
     "class": "an attribute of a class",
-    "instance": "an attribute of an object",
+    "instance": "an attribute of an object; where its class has `__slots__`, if `__weakref__` is one of them",
     "partial": "`functools.partial`",
     "factory": "`default_factory` of a dataclass",
     CONTAINER: "a value in a plain dictionary, list or tuple",
