@@ -265,7 +265,8 @@ def _judging(  # noqa: PLR0913, PLR0917  (the contract's keywords)
     strike_ns = since_ns if since_ns is not None else guest.disturbed_at_ns
     if strike_ns is None:
         raise ValueError(
-            "nothing has struck this guest, so there is nothing to recover from: name a scenario, or use a verb"
+            "nothing has struck this guest, so there is nothing to recover from: name a scenario, as "
+            '@pytest.mark.hvclock("restore-after-a-month") does, or disturb the clock in the test: hvclock.step("1 h")'
         )
     allowed_ns = positive_ns(within, "within") if within is not None else None
     watched_ns = allowed_ns if allowed_ns is not None else _WATCHED_NS

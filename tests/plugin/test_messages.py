@@ -130,7 +130,11 @@ def test_other_ways_to_be_wrong(pytester):
                 "test_it.py::TestCase::test_two: 2 scenarios cannot become several tests here: a marker added after "
                 "collection, or one on a unittest method, names one scenario"
             ),
-            "nothing has struck this guest, so there is nothing to recover from: name a scenario, or use a verb",
+            (
+                "nothing has struck this guest, so there is nothing to recover from: name a scenario, as "
+                '@pytest.mark.hvclock("restore-after-a-month") does, or disturb the clock in the test: '
+                'hvclock.step("1 h")'
+            ),
         ]
     )
     assert "During handling of the above exception" not in result.stdout.str()
@@ -186,3 +190,52 @@ def test_a_failed_recovery_says_what_was_expected_and_how_to_repeat_it(pytester)
     drawn = section[2 : section.index("pytest test_it.py::test_it -o hvclock_start=2026-01-01T00:00:00Z")]
     assert len(drawn) <= 20
     assert max(map(len, drawn)) <= 80
+
+
+CLAIM = """
+import time
+from pytest_hvclock import claims
+
+def test_it(hvclock):
+    ends = time.time() + 60
+    with claims.lifetime(lambda: time.time() < ends, of="60 s"):
+        hvclock.step("-1 h")
+        time.sleep(100)
+"""
+
+
+def test_a_claim_that_does_not_hold_is_told_below_the_line_that_broke_it(pytester):
+    """Whatever of the kit is in between is of no use to whoever reads this; ``--full-trace`` shows it."""
+    pytester.makepyfile(test_it=CLAIM)
+    options = ("-p", "no:randomly", "-q", "-r", "N", "-o", "hvclock_start=2026-01-01T00:00:00Z")
+    result = pytester.runpytest_subprocess(*options)
+    result.stdout.fnmatch_lines(
+        [
+            ">           time.sleep(100)",
+            "E           pytest_hvclock.errors.ClaimError: lifetime of 60 s: still honoured at the age of 61.2 s (it *",
+            "E           the guest is 3,600 s behind true time; a clock was last read at test_it.py:6 in *",
+            "E           why it matters: stale data is served, or a session goes on that is over",
+            "E           what to do: measure its age by time.monotonic(), or with a timer= that does: a step of *",
+            "E           if it is meant: judge it by the other clock, judged_by=*true*, or allow more with tolerance=",
+            "",
+            "test_it.py:8: ClaimError",
+            "*- Guest clock -*",
+        ],
+        consecutive=True,
+    )
+    result.stdout.fnmatch_lines(["pytest test_it.py::test_it -o hvclock_start=2026-01-01T00:00:00Z"])
+    result.stdout.no_fnmatch_line("*pytest_hvclock*.py:*")
+    pytester.runpytest_subprocess(*options, "--full-trace").stdout.fnmatch_lines(["*base.py:*: ClaimError"])
+
+
+def test_a_bug_of_the_kit_shows_where_it_is(pytester):
+    """What the kit does not raise to say something has all its frames."""
+    pytester.makepyfile(
+        """
+        def test_it(hvclock, monkeypatch):
+            with monkeypatch.context() as broken:
+                broken.setattr("pytest_hvclock.model.guest.State", None)
+                hvclock.pause()
+        """
+    )
+    pytester.runpytest_subprocess("-q").stdout.fnmatch_lines(["*guest.py:*: AttributeError"])

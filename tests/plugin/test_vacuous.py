@@ -2,8 +2,9 @@
 
 import pytest
 
-HEAD = "this test is vacuous: it would pass whatever the application does"
-MEANT = "if that is meant, say so: @pytest.mark.hvclock(..., allow_vacuous=True)"
+HEAD = "this test is vacuous: "
+WHY = "why it matters: it would pass whatever the application does"
+MEANT = "if it is meant: @pytest.mark.hvclock(..., allow_vacuous=True)"
 STRUCK = "struck at 2026-01-31T00:00:00Z true time"
 START = 'start="2026-01-01T00:00:00Z"'
 COMMAND = "pytest test_it.py::test_it -o hvclock_start=2026-01-01T00:00:00Z"
@@ -25,9 +26,9 @@ def test_a_strike_after_which_nothing_reads_a_clock(pytester):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            HEAD,
-            f"restore-after-a-month {STRUCK}, and the code under test has neither read a clock nor waited since",
-            "let it work after the strike, or let hvclock_recovers ask it afterwards",
+            f"{HEAD}restore-after-a-month {STRUCK}, and the code under test has neither read a clock nor waited since",
+            WHY,
+            "what to do: let it work after the strike, or let hvclock_recovers ask it afterwards",
             MEANT,
             COMMAND,
         ],
@@ -41,9 +42,9 @@ def test_a_strike_that_is_left_to_the_end_of_the_body(pytester):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            HEAD,
-            f"restore-after-a-month {STRUCK}, when the test's body was over, and nothing has read a clock or *",
-            "call hvclock.strike() before the code that has to stand it, or let hvclock_recovers ask the *",
+            f"{HEAD}restore-after-a-month {STRUCK}, when the test's body was over, and nothing has read a clock or *",
+            WHY,
+            "what to do: call hvclock.strike() before the code that has to stand it, or let hvclock_recovers ask the *",
             MEANT,
             COMMAND,
         ],
@@ -59,9 +60,9 @@ def test_a_scenario_that_changes_nothing_where_it_strikes(pytester):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            HEAD,
-            "drift-under-load struck at 2026-01-01T00:00:00Z true time, and has changed nothing: no clock, no *",
-            "choose another scenario, or give the guest what this one needs, such as a drift that depends on the load",
+            f"{HEAD}drift-under-load struck at 2026-01-01T00:00:00Z true time, and has changed nothing: no clock, no *",
+            WHY,
+            "what to do: choose another scenario, or give the guest what this one needs, such as a drift *",
             MEANT,
             COMMAND,
         ],
@@ -122,9 +123,9 @@ def test_a_probe_that_cannot_say_no(pytester, probe, outcome):
     if outcome == "failed":
         result.stdout.fnmatch_lines(
             [
-                HEAD,
-                f"restore-after-a-month {STRUCK}, and <lambda> has only said yes since, and has neither read a clock *",
-                "let it ask the application for what a wrong clock can break: a login, a lease, a job that is due",
+                f"{HEAD}restore-after-a-month {STRUCK}, and <lambda> has only said yes since, and has neither *",
+                WHY,
+                "what to do: let it ask the application for what a wrong clock can break: a login, a lease, *",
                 MEANT,
                 COMMAND,
             ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_hvclock.judge import verdict
 from pytest_hvclock.model.guest import Guest, State
 from pytest_hvclock.running.recorder import Recorder
 from pytest_hvclock.scenarios import Scenario
@@ -56,25 +57,30 @@ class Moment:
             return ""
         struck = f"{self.name} struck at {iso(self._struck_at_ns)} true time"
         if not self.changed:
-            why = f"{struck}, and has changed nothing: no clock, no rate, nothing that is planned"
+            what = f"{struck}, and has changed nothing: no clock, no rate, nothing that is planned"
             todo = (
                 "choose another scenario, or give the guest what this one needs, such as a drift that depends on the "
                 "load"
             )
         elif probe:
-            why = f"{struck}, and {probe} has only said yes since, and has neither read a clock nor waited"
+            what = f"{struck}, and {probe} has only said yes since, and has neither read a clock nor waited"
             todo = "let it ask the application for what a wrong clock can break: a login, a lease, a job that is due"
         elif at_the_end:
-            why = f"{struck}, when the test's body was over, and nothing has read a clock or waited since"
+            what = f"{struck}, when the test's body was over, and nothing has read a clock or waited since"
             todo = (
                 "call hvclock.strike() before the code that has to stand it, or let hvclock_recovers ask the "
                 "application afterwards"
             )
         else:
-            why = f"{struck}, and the code under test has neither read a clock nor waited since"
+            what = f"{struck}, and the code under test has neither read a clock nor waited since"
             todo = "let it work after the strike, or let hvclock_recovers ask it afterwards"
-        meant = "if that is meant, say so: @pytest.mark.hvclock(..., allow_vacuous=True)"
-        return f"this test is vacuous: it would pass whatever the application does\n{why}\n{todo}\n{meant}"
+        return verdict(
+            f"this test is vacuous: {what}",
+            [],
+            why="it would pass whatever the application does",
+            do=todo,
+            meant="@pytest.mark.hvclock(..., allow_vacuous=True)",
+        )
 
 
 def _condition(guest: Guest) -> tuple[object, ...]:

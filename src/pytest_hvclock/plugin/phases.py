@@ -350,8 +350,10 @@ class Phases:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Wrapper:
         """Say what the guest's clock did, below a failure."""
-        report: Any = yield
         on_guest = item.stash.get(ON_GUEST, None)
+        if on_guest is not None and call.excinfo is not None:
+            _hide_the_kit(call.excinfo)
+        report: Any = yield
         if on_guest is None:
             return report
         if call.when == "call":
@@ -388,6 +390,25 @@ def _probe(item: pytest.Item, wanted: Recovers) -> Any:
             pytrace=False,
         )
     return value
+
+
+def _hide_the_kit(failure: pytest.ExceptionInfo[BaseException]) -> None:
+    """Leave the kit's own frames out of a traceback: what its reader can change is the line that called it."""
+    for entry in failure.traceback:
+        namespace = entry.frame.f_globals
+        if namespace.get("__name__", "").startswith(_KIT):
+            namespace["__tracebackhide__"] = _is_said
+
+
+def _is_said(failure: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether the kit raises such a thing to say something; anything else in it is a bug, which needs its frames."""
+    return isinstance(failure.value, AssertionError | HvclockError | TypeError | ValueError)
+
+
+_KIT = tuple(
+    f"pytest_hvclock.{name}" for name in ("claims", "judge", "model", "plugin", "recovery", "running", "scenarios")
+)
+"""Whose frames nobody looks for: ``conformance`` is left out, whose tests are others' too."""
 
 
 def _draws() -> bool:

@@ -245,9 +245,11 @@ class _Drawing:
         yield _text(_LEFT - 10, y + 4, "true time", kind="soft", anchor="end")
         yield _text(_LEFT - 10, y + _ROW + 4, "monotonic", kind="soft", anchor="end")
         stretches = zip(pairwise(self.time.anchors), pairwise(self.time.edges), self.time.broken, strict=True)
-        for (start_ns, end_ns), (left, right), broken in stretches:
+        for (start_ns, edge_ns), (left, right), broken in stretches:
+            end_ns = min(edge_ns, self.timeline.end_ns)  # a record of no time at all is drawn as if it had some
             lived = lived_ns(self.timeline, start_ns, end_ns)
-            monotonic = "off" if lived is None else "stands still" if lived == 0 else length_text(lived)
+            still = lived == 0 and end_ns > start_ns
+            monotonic = "off" if lived is None else "stands still" if still else length_text(lived)
             for row, text in enumerate((length_text(end_ns - start_ns), monotonic)):
                 at = y + row * _ROW
                 kind = "axis broken" if broken else "axis"

@@ -240,13 +240,14 @@ class _Picture:
             for index, x in enumerate(self.time.edges):
                 row.put(x, ends[0] if index == 0 else ends[2] if index == len(self.time.edges) - 1 else ends[1])
         stretches = zip(pairwise(self.time.anchors), pairwise(self.time.edges), self.time.broken, strict=True)
-        for (start_ns, end_ns), (left, right), broken in stretches:
+        for (start_ns, edge_ns), (left, right), broken in stretches:
+            end_ns = min(edge_ns, self.timeline.end_ns)  # a record of no time at all is drawn as if it had some
             room = right - left - 1
             true.put(left + 1, self._measure(length_text(end_ns - start_ns), room, broken=broken))
             lived = lived_ns(self.timeline, start_ns, end_ns)
             if lived is None:
                 monotonic.put(left + 1, self._fitted(("off",), room, " "))
-            elif lived == 0:
+            elif lived == 0 and end_ns > start_ns:
                 monotonic.put(left + 1, self._fitted(("stands still", "stands", "0 s", "0"), room, " "))
             else:
                 monotonic.put(left + 1, self._measure(length_text(lived), room, broken=broken))
