@@ -65,7 +65,7 @@ def use_exploring(config: pytest.Config, name: str) -> None:
     start = settings.start or given.get("start") or iso(real_time_ns() // NS_PER_S * NS_PER_S)
     replay = _parsed(option.hvclock_replay) if option.hvclock_replay is not None else None
     shown = None if option.hvclock_explore or replay is None else str(replay)
-    config.stash[SETTINGS] = settings._replace(start=start, replay=shown)
+    config.stash[SETTINGS] = settings.but(start=start, replay=shown)
     seed = given_seed(config) or str(given.get("seed", ""))
     places = given_places(config) or str(PLACES)
     file = config.rootpath / (config.getini("hvclock_regressions") or REGRESSIONS)

@@ -5,27 +5,33 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 STEPPED = "stepped"
 TIME_MACHINE = "time-machine"
-STRIKE_AT = 2
-IO_GRACE = "20 ms"
 
 
-class Settings(NamedTuple):
-    """What this run was asked for: a tuple, because making a dataclass is half of what importing this costs."""
+class Settings(SimpleNamespace):
+    """What this run was asked for; the defaults are those of the class.
+
+    No dataclass and no named tuple: making one of these costs as much as all else that importing this takes.
+    """
 
     scenario: str | None = None
     backend: str = TIME_MACHINE
     pace: str = STEPPED
     start: str | None = None
-    strike_at: int = STRIKE_AT
+    strike_at: int = 2
     replay: str | None = None
     report: Path | None = None
-    io_grace: str = IO_GRACE
+    io_grace: str = "20 ms"
+
+    def but(self, **changes: Any) -> Settings:
+        """Return the same with some of them changed."""
+        return Settings(**{**vars(self), **changes})
 
     def header(self) -> str:
         """Write what differs from the defaults as options to paste, or nothing."""
@@ -42,11 +48,11 @@ class Settings(NamedTuple):
             given.append(f"--hvclock-pace={self.pace}")
         if self.start is not None:
             given += ["-o", f"hvclock_start={self.start}"]
-        if self.strike_at != STRIKE_AT:
+        if self.strike_at != Settings.strike_at:
             given += ["-o", f"hvclock_strike_at={self.strike_at}"]
         if self.replay is not None:
             given.append(f"--hvclock-replay={self.replay}")
-        if self.io_grace != IO_GRACE:
+        if self.io_grace != Settings.io_grace:
             given += ["-o", f"hvclock_io_grace={self.io_grace}"]
         return given
 
@@ -112,7 +118,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(
         "hvclock_io_grace",
         "How long, in real time, a test in stepped pace may wait for a peer outside its guest before the guest's time "
-        f"passes all the same (default: {IO_GRACE}).",
+        f"passes all the same (default: {Settings.io_grace}).",
         type="string",
     )
 
@@ -212,13 +218,13 @@ def read_settings(config: pytest.Config) -> Settings:
     for key in ("hvclock_explore", "hvclock_strict"):
         _checked(key, config.getini, key)
     return Settings(
-        scenario,
-        backend or TIME_MACHINE,
-        pace or STEPPED,
-        start,
-        int(strike_at or STRIKE_AT),
+        scenario=scenario,
+        backend=backend or TIME_MACHINE,
+        pace=pace or STEPPED,
+        start=start,
+        strike_at=int(strike_at or Settings.strike_at),
         report=config.invocation_params.dir / report if report is not None else None,
-        io_grace=io_grace or IO_GRACE,
+        io_grace=io_grace or Settings.io_grace,
     )
 
 
