@@ -120,7 +120,6 @@ class LiveReader:
         self._anchor_ns, self._stopped = _now_ns(), False
         self._guest.host._follow(self)
         self.refresh()
-        self._start_ticking()
 
     def stop(self) -> None:
         """Let the host's true time stand still again.
@@ -172,6 +171,7 @@ class LiveReader:
         try:
             if self._depth == 1:
                 self._take_down()
+                self._see_to_plans()
         finally:
             self._depth -= 1
             self._lock.release()
@@ -227,8 +227,10 @@ class LiveReader:
             Course.through(anchor_ns, clocks.monotonic_as + clocks.asleep_as, monotonic_rate),
         )
 
-    def _start_ticking(self) -> None:
+    def _see_to_plans(self) -> None:
         """See that planned actions happen in time even if nobody reads a clock, in a thread of its own."""
+        if self._ticking is not None or self._stopped or self._guest.host._next_planned_ns() is None:
+            return
         self._ticking = allocate_lock()
         self._ticking.acquire()
         thread = threading.Thread(target=self._tick, args=(self._ticking,), daemon=True, name="hvclock-live")
@@ -398,7 +400,8 @@ class LiveReader:
         self._lock, self._depth = RLock(), 0
         self._owner, self._actor, self._acting_until_ns = get_ident(), None, 0
         self._waiting.clear()
-        self._start_ticking()
+        self._ticking = None
+        self._see_to_plans()
 
 
 class LiveSelector(GuestSelector):
@@ -416,8 +419,10 @@ class LiveSelector(GuestSelector):
         found: list[Any] = []
 
         def look(seconds: float) -> bool:
+            began_ns = _now_ns()
             found[:] = self.real.select(None if seconds < 0 else seconds)
-            return bool(found)
+            early = _now_ns() - began_ns < int(seconds * NS_PER_S) // 2  # a signal has come, or it never waits
+            return bool(found) or early
 
         duration_ns = None if timeout is None else nanoseconds(timeout)
         self._reader.wait(look, duration_ns, outside=bool(self._outside()))
