@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from unittest import mock
 
 import pytest
 
@@ -287,6 +288,20 @@ def test_an_anomaly_strikes_in_the_middle_of_an_await(guest):
         assert guest.host.true_ns - true_ns == 18 * NS
         with asyncio.Runner() as runner:
             assert [runner.run(rest()), runner.run(rest())] == [5 * NS, 5 * NS]
+
+
+@pytest.mark.parametrize("pace", ["stepped", "live"])
+def test_a_stand_in_for_a_selector_is_left_alone(guest, pace):
+    """A test that gives a loop a mock as its selector finds that there afterwards, and the calls that it expects."""
+    loop = asyncio.base_events.BaseEventLoop()
+    loop._selector = stand_in = mock.Mock()
+    loop._process_events = mock.Mock()
+    with guest.running(pace=pace):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        assert loop._selector is stand_in
+    stand_in.select.assert_called_once_with(0)
+    loop.close()
 
 
 def test_tasks_that_wait_for_each_other_are_reported(python):

@@ -11,6 +11,7 @@ import contextlib
 import os
 import queue
 import random
+import selectors
 import socket
 import subprocess
 import sys
@@ -274,6 +275,22 @@ def test_an_action_that_waits_takes_its_time(live):
     time.sleep(0.3)
     assert seen[1] - seen[0] >= 100_000_000
     assert abs(ahead_ns(live) - ahead) < 50_000_000
+
+
+def test_an_action_that_waits_lets_time_go_on_at_once(monkeypatch, live):
+    """It does not first use up the real time that an action is given without that anybody sees time pass."""
+    monkeypatch.setattr(live_pace, "_ACTION_NS", 2 * SOON_S * NS)
+    waited, done = [], threading.Event()
+
+    def action():
+        began_ns = real[0]()
+        time.sleep(0.02)
+        waited.append(real[0]() - began_ns)
+        done.set()
+
+    live.host.at("20 ms", action)
+    assert done.wait(SOON_S)
+    assert 0.01 * NS < waited[0] < SOON_S * NS
 
 
 def test_no_thread_reads_past_an_action_that_is_at_work(live):
@@ -613,6 +630,23 @@ def test_time_stands_still_between_suspension_and_resumption(guest):
 # --------------------------------------------------------------------------------------------------- many threads
 
 
+def test_time_stands_still_for_a_thread_that_waits_on_while_the_guest_is_suspended(guest):
+    """It goes on looking at the guest, which moves no time, and wakes after the guest has gone on."""
+    running = guest.running(pace="live")
+    with running:
+        thread = threading.Thread(target=time.sleep, args=(0.3,))
+        thread.start()
+        time.sleep(0.05)
+        running.suspend()
+        before_ns = guest.host.true_ns
+        time.sleep(0.6)
+        assert guest.host.true_ns == before_ns
+        running.resume()
+        thread.join(SOON_S)
+        assert not thread.is_alive()
+        assert 0.25 * NS <= guest.host.true_ns - before_ns + 0.05 * NS < SOON_S * NS
+
+
 def test_no_thread_sees_its_monotonic_clock_go_back(live):
     """Whatever the host does meanwhile, on every clock that may not; and no reading is torn."""
     over, broken = threading.Event(), []
@@ -705,6 +739,25 @@ def test_an_asyncio_server_and_its_timeouts(live):
     asyncio.run(main())
 
 
+def test_a_selector_that_answers_before_it_has_to_is_believed(guest):
+    """As where a signal has come in between, or where a test has put one in place that never waits."""
+
+    class Hasty(selectors.SelectSelector):
+        def select(self, timeout=None):
+            del timeout
+            return super().select(0)
+
+    loop = asyncio.SelectorEventLoop(Hasty())
+    try:
+        with guest.running(pace="live"):
+            loop.run_until_complete(asyncio.sleep(0.02))
+            assert not isinstance(loop._selector, Hasty)
+            assert loop._selector.select(None) == []
+            assert loop._selector.select(3600) == []
+    finally:
+        loop.close()
+
+
 def test_a_loop_from_before_goes_on_through_the_guest(guest):
     """Its clock makes no jump, and its timers strike on time."""
     with asyncio.Runner() as runner:
@@ -790,8 +843,12 @@ def test_a_forked_child_goes_on_with_a_copy(python):
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
             time.sleep(0.1)
             print(guest.error_ns)
+            child = os.fork()
+            if child == 0:
+                os._exit(len(sys._current_frames()))  # nothing is planned, so it needs no thread
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
-    assert python(script) == ["0", "3600000000000"]
+    assert python(script) == ["0", "3600000000000", "1"]
 
 
 # --------------------------------------------------------------------------------------------------- under pytest
