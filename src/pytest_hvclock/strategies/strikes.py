@@ -159,7 +159,8 @@ def _lasts_ns(anomaly: Anomaly) -> int:
             return (2 * times - 1) * duration_ns(every)
         case Train(anomaly=inner, times=times, every=every):
             return (times - 1) * duration_ns(every) + _lasts_ns(inner)
-    return 0
+        case _:
+            return 0
 
 
 def _simplicity(name: str) -> tuple[object, ...]:
