@@ -462,6 +462,20 @@ def test_what_moves_the_clock_is_handed_over_first():
     assert handed(7) == (NAIVE + timedelta(minutes=1), 7)
 
 
+def test_a_private_method_of_a_class_is_left_alone():
+    """As by freezegun: nobody runs it as a test."""
+
+    @freeze_time("2024-01-01")
+    class Plain:
+        def now(self):
+            return datetime.now(UTC)
+
+        def _now(self):
+            return datetime.now(UTC)
+
+    assert Plain().now() == NEW_YEAR < Plain()._now()
+
+
 def test_a_datetime_is_a_real_one():
     """And so is one that somebody has imported before."""
     with freeze_time("2024-01-01"):

@@ -191,8 +191,8 @@ def test_a_file_of_a_change_with_a_name_of_no_kind_is_an_error(checkout):
     assert release.Project(ROOT).notes("next").startswith("## next (")
 
 
-def test_builds_that_differ_are_told_apart(tmp_path):
-    """By a byte, or by a distribution that is missing."""
+def test_builds_that_differ_are_told_apart(tmp_path, capsys):
+    """By a byte, or by a distribution that is missing; nothing is then installed."""
     one, two = tmp_path / "one", tmp_path / "two"
     for directory in (one, two):
         directory.mkdir()
@@ -206,6 +206,8 @@ def test_builds_that_differ_are_told_apart(tmp_path):
     assert check_package.differences(one, two)[0].endswith("and built again not there")
     (one / "a-1.whl").unlink()
     assert check_package.differences(one, two) == [f"{one}: not a wheel and an sdist, but a-1.tar.gz"]
+    assert check_package.main(one, two) == 1
+    assert capsys.readouterr().err == f"{one}: not a wheel and an sdist, but a-1.tar.gz\n"
 
 
 @pytest.mark.parametrize(("options", "code"), [([], 1), (["--write"], 0)])
