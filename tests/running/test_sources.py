@@ -270,10 +270,13 @@ def test_a_guest_that_is_off_keeps_its_last_readings(odd_guest):
         assert (time.time_ns(), time.monotonic_ns()) == (odd_guest.wall_ns, 0)
 
 
-@pytest.mark.parametrize("name", ["monotonic", "perf_counter_ns", "sleep", "clock_gettime", "ctime"])
-def test_a_function_taken_on_the_guest_can_be_pickled_and_copied(odd_guest, name):
+@pytest.mark.parametrize("backend", ["time-machine", "freezegun"])
+@pytest.mark.parametrize(
+    "name", ["monotonic", "perf_counter_ns", "sleep", "clock_gettime", "ctime", "time", "localtime"]
+)
+def test_a_function_taken_on_the_guest_can_be_pickled_and_copied(odd_guest, name, backend):
     """It goes to a child process by its name, and is the real one there; a copy of it is itself."""
-    with odd_guest.running():
+    with odd_guest.running(backend=backend):
         taken = getattr(time, name)
         sent = pickle.dumps(taken)
         assert copy.deepcopy(taken) == taken

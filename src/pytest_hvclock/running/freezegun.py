@@ -22,6 +22,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from itertools import islice
 from time import struct_time
@@ -74,6 +75,14 @@ class WallFunctions:
         self.reader: Reader | None = None
         self.real = real
         self.named: dict[str, Function] = {name: getattr(self, name) for name in real}
+
+    def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:
+        """Go to other processes as the ``time`` module: a function of ours arrives there as the real one."""
+        return import_module, ("time",)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> WallFunctions:
+        """Stay the only one: a deep copy of a function is the function, as it is of a built-in."""
+        return self
 
     def time(self) -> float:
         """Read the wall clock, in seconds since 1970."""
