@@ -14,6 +14,7 @@ from pathlib import Path
 import costs
 import exploring
 import fast_forward
+import recording
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.json", HERE.parent / "docs/benchmarks.md"
@@ -23,6 +24,7 @@ QUICK = {
     "events": (100, 1_000),
     "rounds": 2,
     "shared": 2,
+    "recorded": 20,
 }
 FULL = {
     "drifts": fast_forward.DRIFTS,
@@ -30,6 +32,7 @@ FULL = {
     "events": (1_000, 1_000_000),
     "rounds": 5,
     "shared": 8,
+    "recorded": recording.MANY,
 }
 
 
@@ -60,6 +63,13 @@ def explorer(size):
     yield costs.figure(f"exploring {size['shared']} tests by two workers", pairs, "by one", at_least=1.8)
 
 
+def recorded(size):
+    """Recording who reads a clock in 10,000 tests that pass: at most a twentieth more time."""
+    tests = size["recorded"]
+    at_most = recording.WANTED_RATIO
+    yield costs.figure(f"each of {tests:,} tests, recorded", recording.pairs(tests), "not recorded", at_most=at_most)
+
+
 def small_costs():
     """Let the rows of costs.py measure little."""
     costs.CALLS, costs.BATCHES, costs.ROUNDS, costs.MODULES = 50, 2, 2, 200
@@ -68,7 +78,7 @@ def small_costs():
 
 def rows(size):
     """Return what can be measured, by its name."""
-    own = {row.__name__: row for row in (ten_years, history, explorer)}
+    own = {row.__name__: row for row in (ten_years, history, explorer, recorded)}
     return {**costs.ROWS, **{name: lambda row=row: row(size) for name, row in own.items()}}
 
 

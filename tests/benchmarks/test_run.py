@@ -19,7 +19,7 @@ def benchmarks(monkeypatch):
     import run
 
     yield run
-    for name in ("run", "costs", "exploring", "fast_forward"):
+    for name in ("run", "costs", "exploring", "fast_forward", "recording"):
         sys.modules.pop(name)
 
 
@@ -35,6 +35,7 @@ def test_a_quick_run_prints_a_table_and_keeps_it_with_its_machine(tmp_path):
         "monotonic",
         "ten_years",
         "history",
+        "recorded",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -43,7 +44,12 @@ def test_a_quick_run_prints_a_table_and_keeps_it_with_its_machine(tmp_path):
     assert {"system", "processors", "pytest", "freezegun", "time-machine"} < set(found["machine"])
     named = [figure["what"] for figure in found["figures"]]
     assert named[:2] == ["time.monotonic(), stepped", "time.monotonic(), live"]
-    assert named[2:] == ["ten years, off", "ten years, linux", "advance after 1,000 events"]
+    assert named[2:] == [
+        "ten years, off",
+        "ten years, linux",
+        "advance after 1,000 events",
+        "each of 20 tests, recorded",
+    ]
     assert [line.partition("  ")[0] for line in done.stdout.splitlines()[2:]] == named
     for figure in found["figures"]:
         assert figure["low"] <= figure["ratio"] <= figure["high"]
@@ -52,7 +58,7 @@ def test_a_quick_run_prints_a_table_and_keeps_it_with_its_machine(tmp_path):
 def test_every_row_of_the_promise_can_be_run(benchmarks):
     """The peers are measured by costs.py, the years by fast_forward.py, and the explorer by exploring.py."""
     assert set(benchmarks.rows(benchmarks.QUICK)) >= {
-        "wall", "monotonic", "enter_and_leave", "unused", "importing", "ten_years", "history", "explorer",
+        "wall", "monotonic", "enter_and_leave", "unused", "importing", "ten_years", "history", "explorer", "recorded",
     }  # fmt: skip
 
 
