@@ -62,8 +62,8 @@ READERS_HEAD = """\
 ## What no backend reaches
 
 CPU time, waits in the kernel, the times of files and child processes are real. So, under freezegun, is a function that
-compiled code keeps, such as `datetime.now` as a pydantic field's `default_factory`. And so are readers in C and Rust with
-a clock call of their own. A test that fails on a guest names those that its program refers to, or has imported
+compiled code keeps, such as `datetime.now` as a pydantic field's `default_factory`. And so are readers in C and Rust
+with a clock call of their own. A test that fails on a guest names those that its program refers to, or has imported
 meanwhile; and the end of the run names them once:
 
 | module | reads the real clock for |
