@@ -45,9 +45,9 @@ class Hand:
 
     def __init__(self, guest: Guest) -> None:
         """Take the guest in hand."""
-        self.guest = guest
+        self.guest: Guest = guest
         """The guest that the code under test runs on, for everything that freezegun and time-machine cannot do."""
-        self.moved_ns = 0
+        self.moved_ns: int = 0
         """How far this hand has set the guest's wall clock, in nanoseconds: positive is forward."""
 
     def step(self, by_ns: int) -> None:

@@ -77,7 +77,7 @@ class Claim(AbstractContextManager[T], Generic[T]):
                 f"{self.what}: no guest runs here, so there is no clock to judge by: name one with guest=, or enter "
                 "guest.running() first"
             )
-        self.judge = Judge(guest, self._judged_by)
+        self.judge: Judge = Judge(guest, self._judged_by)
         recorder_of(guest)
         self._thread = get_ident()
         self._from_ns, self._from_true_ns = self.judge.now_ns, guest.host.true_ns

@@ -52,7 +52,7 @@ class Trail:
         self.bends: list[Bend] = []
         self.deeds: list[tuple[int, str]] = []
         """What was done to the guest, each with its true time in nanoseconds."""
-        self.looks = 0
+        self.looks: int = 0
         """How often somebody has looked at a reading of the guest itself, which no program in it can."""
 
     def bent(self, clocks: Segment) -> None:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import Enum
 from fractions import Fraction
 from functools import wraps
@@ -163,7 +163,7 @@ class Guest:
             raise ValueError(f"unknown protocol {protocol!r}: time sync messages are of version 1, 3 or 4")
         self.host = host
         self.os: Os = os
-        self.zone = time_zone(zone)
+        self.zone: tzinfo = time_zone(zone)
         self._timesync: Timesync = timesync if timesync is not None else os
         self._drift: Drift = drift
         self._sync_after_boot_ns = positive_ns(sync_after_boot, "sync_after_boot")
@@ -190,7 +190,7 @@ class Guest:
         """True time of the last verb that disturbed the guest's clocks, in nanoseconds."""
         self.struck_at_ns: int | None = None
         """True time of ``strike``, in nanoseconds: the moment at which the anomaly had happened."""
-        self.clock = Clock(self)
+        self.clock: Clock = Clock(self)
         """The guest's clocks and its ``sleep`` as an object, for code that takes its clock as an argument."""
         self.trail: Trail | None = None
         """What the guest's clocks do from when ``follow`` was called, or None."""

@@ -7,7 +7,7 @@ import math
 from _thread import RLock  # the real one, also while a guest that replaces it runs
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, tzinfo
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -80,10 +80,10 @@ class Host:
         load: float | Fraction = 0,
     ) -> None:
         """Start a host without guests."""
-        self.started_ns = instant_ns(start)
+        self.started_ns: int = instant_ns(start)
         """True time at which the host was made, in nanoseconds."""
         self._true_ns = self.started_ns
-        self.zone = time_zone(zone)
+        self.zone: tzinfo = time_zone(zone)
         self._error_ns = duration_ns(error)
         self._load = _load(load)
         self._guests: list[Guest] = []
