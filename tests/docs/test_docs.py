@@ -18,13 +18,13 @@ import pytest
 import yaml
 
 import pytest_hvclock
-from pytest_hvclock import Guest, Host, anomalies, claims, drifts, strategies
+from pytest_hvclock import Guest, Host, anomalies, claims, drifts, plugin, strategies
 from pytest_hvclock.clocks.trail import Bend
 from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL
 from pytest_hvclock.disciplines.base import Discipline
 from pytest_hvclock.disciplines.w32time import PROFILES
 from pytest_hvclock.model.guest import GuestSettings
-from pytest_hvclock.plugin import hookspecs
+from pytest_hvclock.plugin import hookspecs, migrating
 from pytest_hvclock.plugin.markers import MarkerSettings, Recovers
 from pytest_hvclock.plugin.settings import add_options
 from pytest_hvclock.plugin.vocabulary import MARKER_LINES
@@ -270,11 +270,17 @@ def test_every_example_of_a_claim_runs_and_the_failure_is_the_one_shown(tmp_path
             *claims.ClaimSettings.__annotations__,
             *(line.partition("(")[0] for line in MARKER_LINES),
             *(name for name in vars(hookspecs) if name.startswith("pytest_")),
+            *(
+                name
+                for module in (plugin, migrating)
+                for name, value in vars(module).items()
+                if isinstance(value, type(plugin.hvclock))
+            ),
         }
     ),
 )
 def test_everything_that_can_be_set_is_in_the_reference(name: str) -> None:
-    """Options, ini keys, markers, their arguments, and hooks."""
+    """Options, ini keys, markers, their arguments, hooks, and fixtures."""
     assert described(name)
 
 
