@@ -413,6 +413,41 @@ def test_an_adopted_test_runs_with_a_scenario(pytester):
     )
 
 
+def test_a_decorated_test_keeps_its_arguments_and_its_guest_starts_where_the_closest_decorator_says(pytester):
+    """Fixtures, parameters, the guest: at first nothing is wrong with it, unless a marker starts it elsewhere."""
+    pytester.makepyfile(
+        """
+        from datetime import datetime, timedelta
+
+        import pytest
+        from pytest_hvclock.migration import freeze_time
+
+        @pytest.mark.parametrize("number", [1, 2])
+        @freeze_time("2024-01-01")
+        def test_arguments(tmp_path, number):
+            assert datetime.now() == datetime(2024, 1, 1)
+
+        @freeze_time("2024-01-01")
+        class TestBoth:
+            @freeze_time("2025-01-01")
+            def test_inner(self, hvclock):
+                assert datetime.now() == datetime(2025, 1, 1)
+                assert hvclock.error_ns == 0
+
+            def test_outer(self, hvclock):
+                assert datetime.now() == datetime(2024, 1, 1)
+                assert hvclock.error_ns == 0
+
+        @pytest.mark.hvclock(start="2024-01-02T00:00:00Z")
+        @freeze_time("2024-01-01")
+        def test_marked(hvclock):
+            assert datetime.now() == datetime(2024, 1, 1)
+            assert hvclock.error == timedelta(days=-1)
+        """
+    )
+    pytester.runpytest_subprocess(*ARGUMENTS).assert_outcomes(passed=5)
+
+
 def test_the_other_library_s_own_fixture_is_refused_as_before(pytester):
     """Adopting one of the two does not let the other one in."""
     pytester.makepyfile(
