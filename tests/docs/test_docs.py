@@ -102,13 +102,24 @@ def described(name: str) -> bool:
 
 def test_the_readmes_tests_pass_and_end_as_it_shows(pytester: pytest.Pytester) -> None:
     """Every test of the README passes, and the summary is the one that it prints."""
-    tests = [block for block in blocks("python") if "def test_" in block]
-    assert len(tests) == 2
-    pytester.makepyfile(test_first=tests[0], test_readme=tests[1])
+    first, basket, readme = (block for block in blocks("python") if "def test_" in block)
+    pytester.makepyfile(test_first=first, test_basket=basket, test_readme=readme)
     result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:asyncio", "-Werror")
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
     (summary,) = blocks("text")
     result.stdout.fnmatch_lines(summary.splitlines(), consecutive=True)
+
+
+def test_the_readmes_explorer_finds_what_it_shows_and_its_last_line_repeats_it(pytester: pytest.Pytester) -> None:
+    (shown,) = blocks("console")
+    command, *lines = shown.splitlines()
+    _, basket, _ = (block for block in blocks("python") if "def test_" in block)
+    pytester.makepyfile(test_basket=basket)
+    result = pytester.runpytest_subprocess("-p", "no:randomly", *shlex.split(command)[2:])
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([line.replace("[", "[[]").replace("...", "*") for line in lines])
+    again = pytester.runpytest_subprocess("-p", "no:randomly", *shlex.split(result.outlines[-2])[1:])
+    again.assert_outcomes(failed=1)
 
 
 def test_the_readmes_first_test_has_ten_lines() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Explorer, explore, trial_of
+from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Exploration, Explorer, explore, trial_of
 from pytest_hvclock.running import active_guest
 
 
@@ -464,6 +464,28 @@ def test_the_standard_librarys_own_guard_is_known():
     found = explore(makes, random.Random(1), places=None)
     assert (found.left_out, found.failures, found.findings) == ("", [], [])
     assert found.runs > 10
+
+
+def test_the_same_is_found_by_any_number_of_workers():
+    """Each with an explorer of its own, and whatever part is done first."""
+    draw = lambda kind: random.Random(f"7 {kind}")  # noqa: E731  (as the plugin's)
+
+    def found_by(workers):
+        whole = Exploration()
+        for number in reversed(range(workers)):
+            explorer = Explorer(trial_of(in_two_ways), draw, 2)
+            whole.join(explorer.explore(explorer.tasks()[number::workers]))
+        return whole.failures, whole.findings
+
+    assert found_by(1)[0]
+    assert found_by(1) == found_by(2) == found_by(8)
+
+
+def in_two_ways():
+    born, due = time.time(), time.time() + 10
+    time.sleep(max(due - time.time(), 0))
+    assert time.time() - born < 60
+    assert time.time() >= due
 
 
 def sound():

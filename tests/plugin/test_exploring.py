@@ -93,6 +93,30 @@ def test_every_kind_of_test_is_explored_with_fixtures_of_its_own(pytester):
             yield time.time()
             assert made.pop() == "function"
 
+        @pytest.fixture(scope="class")
+        def shelf():
+            made.append("class")
+            yield made
+            assert made.count("class") == 1
+            made.remove("class")
+
+        @pytest.fixture
+        def reported(request):
+            yield
+            assert request.node.rep_call.when == "call"
+
+        @pytest.mark.usefixtures("reported")
+        def test_with_a_directory(tmp_path):
+            (tmp_path / "stamp").write_text(str(time.time()))
+            assert float((tmp_path / "stamp").read_text()) <= time.time()
+
+        class TestShelf:
+            def test_one(self, shelf):
+                assert time.time() >= time.time()
+
+            def test_other(self, shelf):
+                assert time.time() >= time.time()
+
         @pytest.mark.parametrize("life", [60, 30])
         def test_function(cache, life):
             assert time.time() - cache < life
@@ -127,6 +151,17 @@ def test_every_kind_of_test_is_explored_with_fixtures_of_its_own(pytester):
             assert time.time() < 0
         '''
     )
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            setattr(item, "rep_" + report.when, report)
+            return report
+        """
+    )
     result = run(pytester, "--hvclock-explore", "--doctest-modules", "--setup-show", "--hvclock-seed=3")
     broken = {line.partition("::")[2] for line in result.outlines if line.startswith("FAILED ")}
     assert broken == {
@@ -135,6 +170,9 @@ def test_every_kind_of_test_is_explored_with_fixtures_of_its_own(pytester):
         "TestMethods::test_method",
         "Case::test_case",
         "test_it.example",
+        "test_with_a_directory",
+        "TestShelf::test_one",
+        "TestShelf::test_other",
     }
     left_out = dict(
         line.removeprefix("left out test_it.py::").split(": ", 1)
@@ -147,6 +185,111 @@ def test_every_kind_of_test_is_explored_with_fixtures_of_its_own(pytester):
         "test_skipped": "skipped: not today",
     }
     assert not [line for line in result.outlines if line.strip().startswith("SETUP")]
+
+
+@pytest.mark.installed_plugins
+def test_coroutines_are_explored(pytester):
+    pytester.makepyfile(
+        """
+        import asyncio, time
+        import pytest
+
+        @pytest.mark.asyncio
+        async def test_coroutine():
+            began = time.time()
+            await asyncio.sleep(5)
+            assert time.time() - began < 60
+        """
+    )
+    result = run(pytester, "--hvclock-explore", "--hvclock-seed=1", "--hvclock-places=1")
+    result.stdout.fnmatch_lines(
+        ["FAILED *::test_coroutine", '  Step("1 min") before reading 1 of "assert time.time() - began < 60"']
+    )
+
+
+MANY = """
+import time
+
+def test_many():
+    stamps = []
+    for number in range(30):
+        stamps.append(time.time())
+    assert stamps[17] >= stamps[16]
+    print("nobody reads this")
+"""
+
+
+def test_all_places_find_what_five_may_miss(pytester):
+    """And what the test prints on the way is shown no more than that of any test that passes."""
+    pytester.makepyfile(test_it=MANY)
+    few = run(pytester, "--hvclock-explore", "--hvclock-seed=2", "--hvclock-places=1")
+    few.assert_outcomes(passed=1)
+    every = run(pytester, "--hvclock-explore", "--hvclock-places=all")
+    every.assert_outcomes(failed=1)
+    every.stdout.fnmatch_lines(["hvclock: --hvclock-explore --hvclock-places=all --hvclock-seed=*"])
+    every.stdout.fnmatch_lines(['  Step("-1 s") before reading 18 of "stamps.append(time.time())"'])
+    every.stdout.no_fnmatch_line("nobody reads this")
+
+
+def test_an_interrupt_keeps_and_tells_what_was_found_so_far(pytester):
+    pytester.makepyfile(
+        test_it=CACHE
+        + """
+runs = []
+
+def test_interrupts():
+    runs.append(time.time())
+    if len(runs) > 9:
+        raise KeyboardInterrupt
+"""
+    )
+    result = run(pytester, "--hvclock-explore", "--hvclock-seed=1")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["2 explored in *", "FAILED test_it.py::test_cache", f"  {SMALLEST}", "to see it fail:"]
+    )
+    result.stdout.re_match_lines([r"^pytest test_it.py::test_cache .*--hvclock-replay='Step\(.*'$"])
+
+
+def test_a_long_exploration_says_how_far_it_is(pytester):
+    pytester.makeconftest("from pytest_hvclock.plugin import exploring\nexploring.TELL_EVERY_S = 0")
+    pytester.makepyfile(test_it=CACHE)
+    result = run(pytester, "--hvclock-explore", "--hvclock-seed=1")
+    result.stdout.re_match_lines([r"test_it\.py::test_cache \(part 2 of 4\): \d+ of \d+ strikes"])
+
+
+def test_a_boot_strikes_where_it_is_asked_for(pytester):
+    pytester.makepyfile(
+        """
+        import time
+        def test_disk(tmp_path):
+            time.sleep(100)
+            (tmp_path / "seen").write_text(str(time.monotonic()))
+            assert time.monotonic() >= float((tmp_path / "seen").read_text())
+        """
+    )
+    run(pytester, "--hvclock-explore").assert_outcomes(passed=1)
+    result = run(pytester, "--hvclock-explore", "-o", "hvclock_explore_boots=true")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  Boot() before reading 1 of *assert time.monotonic() >=*"])
+
+
+def test_a_live_test_is_left_out_unless_the_option_says_live(pytester):
+    pytester.makepyfile(
+        """
+        import time
+        import pytest
+
+        @pytest.mark.hvclock(pace="live")
+        def test_live():
+            began = time.time()
+            assert time.time() - began < 60
+        """
+    )
+    result = run(pytester, "--hvclock-explore")
+    result.stdout.fnmatch_lines(["left out *::test_live: it runs in live pace, *: explore it with --hvclock-pace=live"])
+    result = run(pytester, "--hvclock-explore", "--hvclock-pace=live", "--hvclock-places=1")
+    result.stdout.fnmatch_lines(['  Step("1 min") before reading 1 of "assert time.time() - began < 60"'])
 
 
 def test_the_same_is_found_on_two_workers(pytester):

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_hvclock.explore import Outcome, Watch, outcome_of
 from pytest_hvclock.plugin.phases import ON_GUEST
+from pytest_hvclock.plugin.settings import SETTINGS
 from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
 
 WATCH = pytest.StashKey[Watch]()
@@ -32,7 +33,6 @@ class Again:
         self._item = item
         assert item.parent is not None  # noqa: S101  (only the session has none)
         self._sibling = cast("Any", Sibling).from_parent(item.parent, name=f"{item.name} is over")
-        self._unittest = issubclass(getattr(item, "cls", None) or object, unittest.TestCase)
 
     def __call__(self, watch: Watch) -> Outcome:
         """Run the test once, under watch."""
@@ -64,8 +64,8 @@ class Again:
     ) -> Outcome:
         reraise = (KeyboardInterrupt, pytest.exit.Exception)
         call = pytest.CallInfo[object].from_call(run, when, reraise)
-        if self._unittest:  # keeps its failures to itself until it is asked for a report
-            item.ihook.pytest_runtest_makereport(item=item, call=call)
+        # fixtures look at the reports of their test (tmp_path does), and unittest keeps its failures until it is asked
+        item.ihook.pytest_runtest_makereport(item=item, call=call)
         if call.excinfo is None:
             return Outcome()
         failure = call.excinfo.value
@@ -121,8 +121,9 @@ def why_not(item: pytest.Item) -> str:
     """Return why a test cannot be run again and again, or nothing."""
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
         return "Hypothesis runs it again and again itself"
-    if any(marker.kwargs.get("pace") == "live" for marker in item.iter_markers(HVCLOCK)):
-        return "it runs in live pace, so that each run would take real time"
+    live = any(marker.kwargs.get("pace") == "live" for marker in item.iter_markers(HVCLOCK))
+    if live and item.config.stash[SETTINGS].pace != "live":
+        return "it runs in live pace, so that each run takes real time: explore it with --hvclock-pace=live"
     if not (isinstance(item, pytest.Function) or hasattr(item, "dtest")):
         return f"items of the kind {type(item).__name__} are not known"
     return ""

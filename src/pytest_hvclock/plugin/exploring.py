@@ -30,6 +30,8 @@ from pytest_hvclock.units import NS_PER_S, instant_ns, iso
 
 PARTS = 4
 """Into how many parts the runs of a test are cut, whatever the number of workers."""
+TELL_EVERY_S = 2.0
+"""After how many seconds a part says again how far it is."""
 REGRESSIONS = ".hvclock-regressions"
 _GIVEN = "hvclock_exploring"
 
@@ -122,6 +124,8 @@ class Exploring:
         self._known = _read_regressions(wanted.regressions) if wanted.regressions is not None else {}
         self._told_s = 0.0
         config.option.setupshow = False  # or each of some hundred runs would be shown
+        if wanted.explore:
+            config.option.tbstyle = "line"  # nobody sees these tracebacks, and long ones take their time
 
     def pytest_report_header(self) -> str | None:
         """Show what draws the places."""
@@ -261,7 +265,7 @@ class Exploring:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         self._told_s = time.perf_counter()
         for number, task in enumerate(tasks):
-            if time.perf_counter() - self._told_s > 2 and terminal is not None and terminal.verbosity >= 0:
+            if time.perf_counter() - self._told_s > TELL_EVERY_S and terminal is not None and terminal.verbosity >= 0:
                 self._told_s = time.perf_counter()
                 terminal.write_line(f"\n{part.nodeid}: {number:,} of {len(tasks):,} strikes")
             yield task

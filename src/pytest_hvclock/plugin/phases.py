@@ -351,10 +351,10 @@ class Phases:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Wrapper:
         """Say what the guest's clock did, below a failure."""
         on_guest = item.stash.get(ON_GUEST, None)
-        if on_guest is not None and call.excinfo is not None:
+        if on_guest is not None and not on_guest.stays and call.excinfo is not None:
             _hide_the_kit(call.excinfo)
         report: Any = yield
-        if on_guest is None:
+        if on_guest is None or on_guest.stays:
             return report
         if call.when == "call":
             unreached = on_guest.unreached()
