@@ -61,6 +61,7 @@ def test_a_schedule_reads_like_a_sentence():
         ("", "it is empty"),
         ("Step", "it does not begin with an anomaly"),
         ('Step("-1 h")', 'after Step("-1 h") comes no place'),
+        ('Step("-1 h") before reading 0 of "a"', 'after Step("-1 h") comes no place'),
         ('Stop("-1 h") at the start', "there is no anomaly Stop; there are Advance, "),
         ('Step("-1 hour") at the start', "unknown unit 'hour'"),
         ("Step(open) at the start", "open is no text and no number"),

@@ -95,6 +95,10 @@ def test_what_unittest_reads_for_its_own_durations_is_not_the_tests(pytester):
         (["-o", "hvclock_pace=slow"], "ERROR: hvclock_pace: unknown pace 'slow': use stepped or live"),
         (["--hvclock-places=0"], "ERROR: --hvclock-places: '0' is no number of places: write 1, 2, 3, ... or all"),
         (["-o", "hvclock_seed=-1"], "ERROR: hvclock_seed: '-1' is no seed: write a whole number"),
+        (
+            ["--hvclock-explore", "-o", "hvclock_regressions=nowhere/kept"],
+            "ERROR: hvclock_regressions: *nowhere*kept cannot be written: name a file in a directory that is there",
+        ),
         (["-o", "hvclock_strict=maybe"], "ERROR: hvclock_strict: invalid truth value 'maybe'"),
         (["-o", "hvclock_start=2026-01-01"], "ERROR: hvclock_start: '2026-01-01' has no time zone, *"),
         (

@@ -20,7 +20,7 @@ _KINDS = {
     name: kind for name, kind in vars(anomalies).items() if isinstance(kind, type) and issubclass(kind, Anomaly)
 }  # fmt: skip
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_BEFORE = re.compile(rf"\s*before (reading|wait) (\d+) of ({_QUOTED})(?: in ({_QUOTED}))?")
+_BEFORE = re.compile(rf"\s*before (reading|wait) ([1-9][0-9]*) of ({_QUOTED})(?: in ({_QUOTED}))?")
 _NUMBERS = re.compile(r"\d+")
 
 

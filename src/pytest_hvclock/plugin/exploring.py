@@ -71,6 +71,10 @@ def use_exploring(config: pytest.Config, name: str) -> None:
     seed = given_seed(config) or str(given.get("seed", ""))
     places = given_places(config) or str(PLACES)
     file = config.rootpath / (config.getini("hvclock_regressions") or REGRESSIONS)
+    if file.is_dir() or not file.parent.is_dir():
+        raise pytest.UsageError(
+            f"hvclock_regressions: {file} cannot be written: name a file in a directory that is there"
+        )
     wanted = Wanted(
         explore=option.hvclock_explore or (replay is None and config.getini("hvclock_explore")),
         places=None if places == "all" else int(places),
