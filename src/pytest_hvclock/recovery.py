@@ -232,6 +232,7 @@ def _told(judge: Judge, recovery: Recovery, name: str) -> Recovery:
                 recovery.allowed_ns,
                 recovery.took_ns,
                 recovery.judged_by,
+                "recovery",
             )
         )
     return recovery

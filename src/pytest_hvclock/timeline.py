@@ -94,6 +94,8 @@ class Judgement:
     """How long it took; None if it did not get there."""
     judged_by: str = "true"
     """``true`` time, or the ``guest``'s running time."""
+    kind: str = "claim"
+    """``recovery`` or ``claim``."""
 
 
 @dataclass(frozen=True)

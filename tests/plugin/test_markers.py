@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 
@@ -253,6 +255,54 @@ def test_recovery_is_judged_in_true_time(pytester):
     report = (pytester.path / "report.xml").read_text()
     assert 'name="hvclock.recovered_after" value="5"' in report
     assert report.count('name="hvclock.allowed" value="30"') == 5
+
+
+def test_a_recovery_in_code_is_told_as_one_of_the_marker(pytester):
+    """In the table at the end, in JUnit XML and in the record, with and without a loop; one that fails has no time."""
+    result = run(
+        pytester,
+        """
+        import asyncio, pytest, time
+        from pytest_hvclock import recovers, recovers_async
+        month = pytest.mark.hvclock("restore-after-a-month")
+        def well_from(hvclock, after):
+            began = hvclock.host.true_ns
+            return lambda: hvclock.host.true_ns >= began + after * 10 ** 9
+        @month
+        def test_code(hvclock):
+            hvclock.strike()
+            recovers(hvclock, well_from(hvclock, 4), within="30 s", every="1 s")
+        @month
+        def test_loop(hvclock):
+            hvclock.strike()
+            async def judge(): await recovers_async(hvclock, well_from(hvclock, 7), within="30 s", every="1 s")
+            asyncio.run(judge())
+        @month
+        def test_late(hvclock):
+            hvclock.strike()
+            recovers(hvclock, well_from(hvclock, 70), within="30 s")
+        """,
+        "--junitxml=report.xml",
+        "--hvclock-report=out",
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["restore-after-a-month: 1 broke, 2 recovered"])
+    result.stdout.fnmatch_lines(
+        [
+            "recovered * scenario               allowed  took",
+            "*.py::test_code  restore-after-a-month     30 s   3 s",
+            "*.py::test_loop  restore-after-a-month     30 s   6 s",
+        ],
+        consecutive=True,
+    )
+    report = (pytester.path / "report.xml").read_text()
+    assert report.count('name="hvclock.allowed" value="30"') == 3
+    assert report.count("hvclock.recovered_after") == 2
+    record = json.loads((pytester.path / "out/record.json").read_text(encoding="utf-8"))
+    judged = [judgement for test in record["tests"] for judgement in test["judgements"]]
+    assert [(one["kind"], one["took_ns"]) for one in judged] == [
+        ("recovery", 3 * 10**9), ("recovery", None), ("recovery", 6 * 10**9),
+    ]  # fmt: skip
 
 
 def test_the_recovery_marker_takes_either_judge_an_async_probe_and_none(pytester):

@@ -104,13 +104,17 @@ class OnGuest:
             )
         except ValueError as wrong:
             raise pytest.fail.Exception(str(wrong), pytrace=False) from None
-        if recovery.allowed_ns is not None:
-            self.item.user_properties.append(("hvclock.allowed", _seconds(recovery.allowed_ns)))
         if not recovery.as_expected:
             pytest.fail(f"{recovery.message(recovers.name)}\n{self.command()}", pytrace=False)
-        if recovery.took_ns is not None:
-            self.item.user_properties.append(("hvclock.recovered_after", _seconds(recovery.took_ns)))
         return bool(recovery.last_failure)
+
+    def tell_recoveries(self) -> None:
+        """Make properties of the test of how its application recovered, whether a marker asked or its own code."""
+        for judged in self.recorder.judgements:
+            if judged.kind == "recovery" and judged.allowed_ns is not None:
+                self.item.user_properties.append(("hvclock.allowed", _seconds(judged.allowed_ns)))
+                if judged.held and judged.took_ns is not None:
+                    self.item.user_properties.append(("hvclock.recovered_after", _seconds(judged.took_ns)))
 
     def _read(self, _clock: str) -> None:
         """Strike just before the reading that was chosen, if it is the test's own."""
@@ -305,6 +309,7 @@ class Phases:
                 on_guest.end_body()
             return result
         finally:
+            on_guest.tell_recoveries()
             self._suspend()
 
     @pytest.hookimpl(wrapper=True, trylast=True)
