@@ -168,13 +168,19 @@ def test_a_default_backend_that_does_not_work_is_said_before_any_test_runs(pytes
             "import sys\nsys.modules['freezegun'] = None",
             'the backend "freezegun" needs the package freezegun: pip install "pytest-hvclock[[]freezegun]"',
         ),
+        (
+            "import sys\nfor name in [*sys.modules]:\n    if 'freezegun' in name:\n        del sys.modules[name]",
+            "freezegun * cannot be imported on this Python (uuid has changed): install a version from *",
+        ),
     ],
-    ids=["no seam", "a seam that does nothing", "no freezegun"],
+    ids=["no seam", "a seam that does nothing", "no freezegun", "a freezegun too old for this Python"],
 )
 def test_a_freezegun_that_does_not_work_is_said_before_any_test_runs(pytester, conftest, line):
     """One line and exit code 4, by option and by ini key."""
     pytester.makeconftest(conftest)
     pytester.makepyfile(test_plain="def test_plain(): pass")
+    if "del sys" in conftest:
+        pytester.makepyfile(freezegun="raise AttributeError('uuid has changed')")
     for option, name in (
         ("--hvclock-backend=freezegun", "--hvclock-backend"),
         ("--override-ini=hvclock_backend=freezegun", "hvclock_backend"),

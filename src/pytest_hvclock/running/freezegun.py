@@ -36,14 +36,20 @@ from pytest_hvclock.running.references import Function, References, Undo, put_in
 from pytest_hvclock.running.sources import CONTAINER, SOURCES
 from pytest_hvclock.units import NS_PER_S, NS_PER_US
 
+SUPPORTED = "1.5.0 to 1.5.5"
+
 try:
     from freezegun import api
 except ImportError:
     raise BackendError(
         'the backend "freezegun" needs the package freezegun: pip install "pytest-hvclock[freezegun]"'
     ) from None
+except Exception as broken:
+    raise BackendError(
+        f"freezegun {version('freezegun')} cannot be imported on this Python ({broken}): "
+        f"install a version from {SUPPORTED}"
+    ) from broken
 
-SUPPORTED = "1.5.0 to 1.5.5"
 _NAMES = ("time", "time_ns", "gmtime", "localtime", "strftime")
 _STACKS = ("freeze_factories", "ignore_lists", "tick_flags", "tz_offsets")
 """What freezegun keeps for each freeze, one list each: the guest's entry is as good as one of its own."""
