@@ -183,6 +183,25 @@ def test_others_add_scenarios_and_disciplines(pytester):
     result.stderr.fnmatch_lines(["*there is a scenario called 'drift-500ppm' already: choose another name"])
 
 
+@pytest.mark.parametrize(
+    ("hook", "returned", "wanted"),
+    [
+        ("scenarios", "5", "a sequence of Scenario"),
+        ("scenarios", "['x']", "a sequence of Scenario"),
+        ("disciplines", "{'x': 5}", "a mapping from names to callables"),
+        ("backends", "[print]", "a mapping from names to callables"),
+    ],
+)
+def test_a_hook_that_returns_something_else_is_one_line(pytester, hook, returned, wanted):
+    """It says whose hook, what it returned, and what to return."""
+    pytester.makeconftest(f"def pytest_hvclock_{hook}(): return {returned}\n")
+    result = run(pytester, "def test_it(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.errlines if line]
+    assert line.startswith(f"ERROR: conftest: pytest_hvclock_{hook} returned ")
+    assert line.endswith(f": return {wanted}")
+
+
 def test_the_time_that_peers_outside_get_is_a_setting(pytester):
     """A thread that waits for a socket is named below a failure when its time is up; the closest setting holds."""
     source = """

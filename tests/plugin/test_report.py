@@ -248,7 +248,18 @@ def test_a_hook_adds_sections_to_the_terminal_and_to_the_report(pytester):
     )
     for options in ([], ["-n", "2"]):
         result = pytester.runpytest_subprocess(*START, "--hvclock-report=out", *options)
-        shown = re.findall(r"- lease log -+\n(.*)\n", result.stdout.str())
+        shown = re.findall(r"- lease log -+\n(.*)\n-+ Guest clock", result.stdout.str())
         assert sorted(shown) == ["azure-pause-28s & 2 readings", "restore-after-a-month & 2 readings"]
         assert b"<h2>lease log</h2><pre>azure-pause-28s &amp; 2 readings</pre>" in written(pytester)["index.html"]
         assert len(json.loads(written(pytester)["record.json"])["sections"]) == 7
+
+
+def test_a_section_that_is_none_breaks_no_run(pytester):
+    """What the hook returned is said where the section would be."""
+    pytester.makepyfile("def test_it(hvclock): assert False\ndef test_other(): pass\n")
+    pytester.makeconftest("def pytest_hvclock_report_sections(timeline): return 5")
+    result = pytester.runpytest_subprocess(*START)
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        ["pytest_hvclock_report_sections returned 5: return a sequence of titles and texts", "*- Guest clock -*"]
+    )

@@ -80,8 +80,18 @@ class Adder:
         if timeline is None:
             return report
         found = hook(timeline=Timeline.from_json(json.loads(timeline)))
-        added = [(str(title), str(text)) for sections in found[::-1] for title, text in sections]
+        added = [section for sections in found[::-1] for section in _sections(sections)]
         report.hvclock_sections = json.dumps(added)
         if report.failed:
-            report.sections += added
+            report.sections[-1:-1] = added  # the kit's own comes last, for the command in its last line
         return report
+
+
+def _sections(returned: Any) -> list[tuple[str, str]]:
+    """Return the titles and texts that a hook has returned; where it has none, say so in their place."""
+    try:
+        return [(str(title), str(text)) for title, text in returned]
+    except (TypeError, ValueError):
+        return [
+            ("hvclock", f"pytest_hvclock_report_sections returned {returned!r}: return a sequence of titles and texts")
+        ]
