@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parts += [f"{title}: {text}" for title, text in run.sections.get(timeline.test, ())]
         text = "\n".join([*parts, timeline.command, ""])
         print(text.encode("ascii", "backslashreplace").decode() if plain else text)  # noqa: T201  (what was asked for)
+    if run.cover is not None and run.cover.lines:
+        print("\n".join(run.cover.table(shutil.get_terminal_size().columns)))  # noqa: T201  (what was asked for)
     return 0
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PHASES, TELLER, EXPLORING = "hvclock-phases", "hvclock-teller", "hvclock-exploring"
 REPORTER, ADDER, LEFTOVERS = "hvclock-reporter", "hvclock-adder", "hvclock-leftovers"
+COVERING = "hvclock-covering"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,11 +57,15 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKER_LINES:
         config.addinivalue_line("markers", line)
     config.stash[SETTINGS] = read_settings(config)
+    if config.option.hvclock_cover or config.getini("hvclock_cover"):
+        from pytest_hvclock.plugin.covering import Covering
+
+        config.pluginmanager.register(Covering(config), COVERING)
     directory = config.stash[SETTINGS].report
     if directory is not None and not hasattr(config, "workerinput"):
         from pytest_hvclock.plugin.reporter import Reporter
 
-        config.pluginmanager.register(Reporter(directory), REPORTER)
+        config.pluginmanager.register(Reporter(directory, config.pluginmanager.get_plugin(COVERING)), REPORTER)
     option = config.option
     if option.hvclock_explore or option.hvclock_replay is not None or config.getini("hvclock_explore"):
         from pytest_hvclock.plugin.exploring import use_exploring

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,17 +15,21 @@ from pytest_hvclock.report.files import Run, Sections, forget_drawings, write_dr
 from pytest_hvclock.report.spool import Spool
 from pytest_hvclock.timeline import Timeline
 
+if TYPE_CHECKING:
+    from pytest_hvclock.plugin.covering import Covering
+
 
 class Reporter:
     """Registered if a report was asked for, but not in a worker."""
 
-    def __init__(self, directory: Path) -> None:
-        """Begin a report in a directory, which is made if need be.
+    def __init__(self, directory: Path, covering: Covering | None = None) -> None:
+        """Begin a report in a directory, which is made if need be; ``covering`` has more for it.
 
         Raises:
             pytest.UsageError: if it cannot be made, or nothing be written there.
         """
         self._directory = directory
+        self._covering = covering
         self._said = ""
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -46,7 +50,12 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Write what there is, also of a run that was interrupted."""
-        run = Run(pytest_hvclock.__version__, self._spool, self._sections)
+        run = Run(
+            pytest_hvclock.__version__,
+            self._spool,
+            self._sections,
+            self._covering.cover if self._covering is not None else None,
+        )
         try:
             write_record(run, self._directory)
             forget_drawings(self._directory)

@@ -98,6 +98,14 @@ def add_options(parser: pytest.Parser) -> None:
         default=False,
         help="Print every scenario with its numbers and its source, and exit.",
     )
+    group.addoption(
+        "--hvclock-cover",
+        dest="hvclock_cover",
+        action="store_true",
+        default=False,
+        help="List every line that read a clock on a guest: which clock, how often, what for, and which anomalies have "
+        "struck it.",
+    )
     _add_exploring(parser, group)
     parser.addini("hvclock", "The scenario that every test runs under; see --hvclock.", type="string")
     parser.addini(
@@ -105,6 +113,9 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini("hvclock_pace", "How true time moves; see --hvclock-pace.", type="string")
     parser.addini("hvclock_report", "The directory of the report; see --hvclock-report.", type="string")
+    parser.addini(
+        "hvclock_cover", "List every line that read a clock; see --hvclock-cover.", type="bool", default=False
+    )
     parser.addini(
         "hvclock_start",
         "True time at the start of every test, as ISO 8601 text with an offset (default: the present second).",
@@ -215,7 +226,7 @@ def read_settings(config: pytest.Config) -> Settings:
         _checked("hvclock_io_grace", lambda value: positive_ns(value, "hvclock_io_grace"), io_grace)
     given_places(config)  # wrong is wrong, also where nothing is explored
     given_seed(config)
-    for key in ("hvclock_explore", "hvclock_strict"):
+    for key in ("hvclock_cover", "hvclock_explore", "hvclock_strict"):
         _checked(key, config.getini, key)
     return Settings(
         scenario=scenario,

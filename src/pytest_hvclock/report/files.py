@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from pytest_hvclock.report.cover import Cover
 from pytest_hvclock.report.html import pieces
 from pytest_hvclock.report.svg import BEGINNING, svg
 from pytest_hvclock.timeline import Timeline
@@ -30,12 +31,15 @@ class Run:
     tests: Iterable[Timeline]
     sections: Mapping[str, Sections] = field(default_factory=dict[str, Sections])
     """What was added to a test, by its node ID."""
+    cover: Cover | None = None
+    """The lines that read a clock, if they were counted."""
 
     def pieces(self) -> Iterator[str]:
         """Yield the record as JSON, a line for each test, so that it can be compared line by line."""
         head = json.dumps({"schema": SCHEMA, "version": self.version})[:-1]
         sections = json.dumps({test: list(added) for test, added in sorted(self.sections.items()) if added})
-        yield f'{head}, "sections": {sections}, "tests": ['
+        cover = json.dumps(self.cover.as_json() if self.cover is not None else None)
+        yield f'{head}, "cover": {cover}, "sections": {sections}, "tests": ['
         separator = "\n"
         for timeline in self.tests:
             yield separator + json.dumps(timeline.as_json())
@@ -69,9 +73,10 @@ def read_record(path: Path) -> Run:
         tests = [Timeline.from_json(test) for test in record["tests"]]
         added: dict[str, Any] = record.get("sections", {})
         sections = {test: [(str(title), str(text)) for title, text in given] for test, given in added.items()}
+        cover = Cover.from_json(record["cover"]) if record.get("cover") is not None else None
     except (AttributeError, TypeError, ValueError) as wrong:
         raise ValueError(f"this is no record of a run: {wrong}") from None
-    return Run(str(record.get("version", "")), tests, sections)
+    return Run(str(record.get("version", "")), tests, sections, cover)
 
 
 def write_record(run: Run, directory: Path) -> Path:
@@ -86,7 +91,7 @@ def write_page(run: Run, directory: Path) -> Path:
     """Write the page of a run into a directory, which is made if need be; returns the file."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / PAGE
-    _write(path, pieces(run.tests, run.sections))
+    _write(path, pieces(run.tests, run.sections, run.cover))
     return path
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
+from pytest_hvclock.report.cover import Cover
 from pytest_hvclock.report.svg import STYLE, svg
 from pytest_hvclock.report.words import length_text
 from pytest_hvclock.timeline import Judgement, Timeline
@@ -31,7 +32,9 @@ def page(timelines: Iterable[Timeline], sections: Mapping[str, Sequence[tuple[st
     return "".join(pieces(timelines, sections or {}))
 
 
-def pieces(timelines: Iterable[Timeline], sections: Mapping[str, Sequence[tuple[str, str]]]) -> Iterator[str]:
+def pieces(
+    timelines: Iterable[Timeline], sections: Mapping[str, Sequence[tuple[str, str]]], cover: Cover | None = None
+) -> Iterator[str]:
     """Yield the page piece by piece: of many timelines, only one is held at a time."""
     source = files("pytest_hvclock.report")
     outcomes: Counter[str] = Counter()
@@ -64,6 +67,8 @@ def pieces(timelines: Iterable[Timeline], sections: Mapping[str, Sequence[tuple[
         f"{_select('outcome', outcomes)}{_select('scenario', scenarios)}<output></output></form>\n<main>\n"
     )
     yield from tests
+    if cover is not None:
+        yield cover.page()
     yield f'</main>\n<script type="application/json" id="drawings">{json.dumps(packed)}</script>\n'
     yield f"<script>\n{source.joinpath('page.js').read_text(encoding='utf-8')}</script>\n</body>\n</html>\n"
 

@@ -18,6 +18,7 @@ from pytest_hvclock.running import conflicts, uvloop
 from pytest_hvclock.running.backend import Backend
 from pytest_hvclock.running.counters import Counters, stays_real
 from pytest_hvclock.running.latecomers import Latecomers
+from pytest_hvclock.running.lines import Lines
 from pytest_hvclock.running.live import LiveReader, LiveSelector
 from pytest_hvclock.running.locks import LOCKS
 from pytest_hvclock.running.loops import IdleSelector, Loops, MakeSelector
@@ -184,6 +185,7 @@ class Running(AbstractContextManager[None]):
         self._recording: RecordingReader | None = None
         self._watcher: Watcher | None = None
         self._memories: Memories | None = None
+        self._lines: Lines | None = None
         self._forget_datetimes: Callable[[], None] = _nothing
         self.recorder: Recorder | None = None
         """What takes down the readings and the waits, once ``record`` was called."""
@@ -290,8 +292,15 @@ class Running(AbstractContextManager[None]):
         self._tell()
         self._redirect()
 
+    def count(self, lines: Lines) -> None:
+        """Count in ``lines`` which lines of the program read from now on, and what for if their readings remember."""
+        self._lines = lines
+        self._redirect()
+
     def remember(self, memories: Memories | None) -> None:
         """Give the program readings that remember, and tell ``memories`` when two meet; None ends that."""
+        if memories is not None and self._lines is not None:
+            self._lines.listen(memories)
         if self._memories is not None:
             self._memories.forget()
             self._let_datetimes_forget()
@@ -329,6 +338,8 @@ class Running(AbstractContextManager[None]):
             if self._recording is None:  # made once for all phases: it is most of what recording costs a short test
                 self._recording = RecordingReader(reader, self.recorder)
             reader = self._recording
+        if self._lines is not None:  # after whatever strikes before a reading
+            reader = TappedReader(reader, self._lines.read)
         if self._watcher is not None:
             reader = TappedReader(reader, self._watcher.read)
         if self._tap is not None:

@@ -5,7 +5,9 @@ While ``Running.remember`` holds, what a program reads are instances of ``FloatR
 copy as those do. Arithmetic with plain numbers and ``timedelta`` keeps the memory, so ``time.time() + 60`` is a reading
 too. A reading that is subtracted from another of the same clock, or compared with one, is a ``Meeting``, and
 ``Memories`` tells of it: ``Meeting.crossed`` says whether there was a step between the two, ``Meeting.use`` what they
-were used for.
+were used for. What a reading is used for that meets no other, ``Memories.listen`` tells: a ``timestamp`` if it is
+written as text or pickled, a ``deadline`` if it is compared with a number that has no memory, a ``duration`` if one is
+subtracted that is as large.
 
 The memory is lost by ``int(...)``, ``float(...)`` and ``str(...)``, by a file, a database or a pickle, in a ``date`` or
 a ``struct_time``, in a subclass of ``datetime``, and in what C code computes. What these readings cannot hide is their
@@ -83,11 +85,17 @@ class Memories:
     def __init__(self, guest: Guest, tell: Callable[[Meeting], None]) -> None:
         """Call ``tell`` with each meeting at a line of the program, until ``forget`` is called."""
         self._guest = guest
-        self._tell: Callable[[Meeting], None] | None = tell
+        self._tell = [tell]
+        self._tell_use: Callable[[str, Memory], None] | None = None
+
+    def listen(self, tell: Callable[[Meeting], None], tell_use: Callable[[str, Memory], None]) -> None:
+        """Tell of meetings here too, and of what a reading is used for that meets no other."""
+        self._tell = list(dict.fromkeys([*self._tell, tell]))
+        self._tell_use = tell_use
 
     def forget(self) -> None:
         """Tell nobody of anything from now on: readings that a program has kept are numbers like any others."""
-        self._tell = None
+        self._tell, self._tell_use = [], None
 
     def remember(self, clock: str) -> Memory:
         """Return what a reading that is taken now remembers."""
@@ -102,10 +110,16 @@ class Memories:
 
     def meet(self, how: str, one: Memory, other: Memory) -> None:
         """Tell of a meeting, if both are of the same clock of this guest."""
-        if self._tell is not None and other.of is self and one.clock == other.clock:
+        if self._tell and other.of is self and one.clock == other.clock:
             site = _site()
             if is_the_programs(site[0]):
-                self._tell(Meeting(how, one, other, site))
+                for tell in self._tell:
+                    tell(Meeting(how, one, other, site))
+
+    def use(self, what: str, one: Memory) -> None:
+        """Tell what a reading is used for by a line of the program, if somebody listens."""
+        if self._tell_use is not None and is_the_programs(_site()[0]):
+            self._tell_use(what, one)
 
 
 def memory_of(value: object) -> Memory | None:
@@ -167,6 +181,8 @@ def _subtract(self: Any, other: Any) -> Any:
         self.memory.of.meet("-", self.memory, memory)
         return found
     is_a_time = isinstance(found, _datetime) or (isinstance(found, int | float) and 2 * found > _plain(self))
+    if not is_a_time:
+        _used("duration", self)
     return _shifted(found, self.memory) if is_a_time else found
 
 
@@ -175,9 +191,26 @@ def _compared(how: str, operate: Callable[[Any, Any], Any]) -> Callable[[Any, An
         memory = memory_of(other)
         if memory is not None and self.memory is not None:
             self.memory.of.meet(how, self.memory, memory)
+        elif memory is None and isinstance(other, int | float | _datetime):
+            _used("deadline", self)
         return operate(_plain(self), _plain(other))
 
     return compare
+
+
+def _used(what: str, reading: Any) -> None:
+    if reading.memory is not None:
+        reading.memory.of.use(what, reading.memory)
+
+
+def _written(write: Callable[..., str]) -> Callable[..., str]:
+    """Return what writes a reading as its base does, and tells of it."""
+
+    def written(self: Any, *given: Any, **named: Any) -> str:
+        _used("timestamp", self)
+        return write(self, *given, **named)
+
+    return written
 
 
 class _Remembers:
@@ -205,6 +238,7 @@ class _Remembers:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Be pickled as a plain value."""
+        _used("timestamp", self)
         found: Any = _plain(self)
         return found.__reduce_ex__(protocol) if isinstance(found, _datetime) else (type(found), (found,))
 
@@ -238,12 +272,16 @@ class _Number(_Remembers):
 class FloatReading(_Number, float):
     """A reading in seconds, or in whatever it was multiplied to."""
 
+    __str__ = _written(float.__repr__)
+    __format__ = _written(float.__format__)
     __hash__ = float.__hash__
 
 
 class IntReading(_Number, int):
     """A reading in nanoseconds, or in whatever it was divided to."""
 
+    __str__ = _written(int.__repr__)
+    __format__ = _written(int.__format__)
     __and__ = _computed(lambda one, other: one & other)
     __or__ = _computed(lambda one, other: one | other)
     __lshift__ = _computed(lambda one, other: one << other)
@@ -254,6 +292,10 @@ class IntReading(_Number, int):
 class DatetimeReading(_Remembers, _datetime):
     """A reading as a date and time."""
 
+    __str__ = _written(_datetime.__str__)
+    __format__ = _written(_datetime.__format__)
+    isoformat = _written(_datetime.isoformat)
+    strftime = _written(_datetime.strftime)
     __hash__ = _datetime.__hash__
 
     def timestamp(self) -> Any:
