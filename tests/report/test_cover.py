@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -33,8 +34,11 @@ def cover_of(lines, tests=2):
 
 
 def test_the_table_is_sorted_joined_and_has_a_total():
-    """By file, number and clock; what was used and what struck, together."""
-    assert cover_of(LINES).table(80) == [
+    """By file, number and clock; what was used and what struck, together; and as the reference has it."""
+    table = cover_of(LINES).table(80)
+    reference = Path(__file__).parents[2] / "docs/reference.md"
+    assert "\n".join(["```text", *table, "```"]) in reference.read_text(encoding="utf-8")
+    assert table == [
         "line                   clock      reads  used for      struck by",
         "--------------------------------------------------------------------------------",
         "shop/ids.py:3          wall       1,234  ?",
