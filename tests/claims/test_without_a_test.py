@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+import unittest
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pytest_hvclock import Host, HvclockError
+from pytest_hvclock import ClaimError, Host, HvclockError
 from pytest_hvclock.claims import lifetime, wait
 
 
@@ -43,3 +47,44 @@ with guest.running():
     assert done.stdout == (
         "wait of 10 s: was over after 1 s of the guest's running time (asked for 10 s, tolerance 2.5 s)\n"
     )
+
+
+def test_a_claim_that_does_not_hold_is_a_failure_of_unittest():
+    class Cases(unittest.TestCase):
+        def wait(self, seconds):
+            with Host().guest().running(), wait("10 s"):
+                time.sleep(seconds)
+
+        def test_holds(self):
+            self.wait(10)
+
+        def test_breaks(self):
+            self.wait(1)
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Cases).run(result)
+    assert (result.testsRun, result.errors) == (2, [])
+    ((case, said),) = result.failures
+    assert case.id().endswith(".test_breaks")
+    assert "ClaimError: wait of 10 s: was over after 1 s" in said
+
+
+def test_hypothesis_finds_the_smallest_step_that_breaks_a_claim():
+    def live(clock, seconds):
+        guest = Host(start="2026-01-01T00:00:00Z").guest(timesync="off")
+        with guest.running():
+            ends = clock() + 60
+            with lifetime(lambda: clock() < ends, of="60 s"):
+                time.sleep(10)
+                guest.step(f"{-seconds} s")
+                time.sleep(60)
+
+    @settings(database=None, deadline=None, derandomize=True, max_examples=10)
+    @given(seconds=st.integers(0, 30))
+    def claimed(clock, seconds):
+        live(clock, seconds)
+
+    claimed(time.monotonic)
+    with pytest.raises(ClaimError) as failed:
+        claimed(time.time)
+    assert "the guest is 2 s behind true time" in str(failed.value)
