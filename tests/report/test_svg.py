@@ -66,6 +66,8 @@ def test_what_happened_is_marked() -> None:
     assert said in titles(restore, "wrong")
     slewed = timeline_of("w32time-2016-one-second-behind")
     assert (len(elements(slewed, "step")), len(elements(slewed, "slew"))) == (1, 1)
+    assert [element.text for element in elements(slewed, "slewed")] == ["slewed"]
+    assert elements(restore, "slewed") == []
     assert titles(slewed, "slew") == ["slewed from 1 s behind to 276.3 ms behind"]
     assert titles(slewed, "late") == ["held: did not recover"]
 

@@ -15,6 +15,7 @@ from pytest_hvclock.report.moments import (
     lines,
     lived_ns,
     moments,
+    slewed,
     told,
     when,
 )
@@ -44,14 +45,14 @@ STYLE = """\
 .hv .still{stroke:#8a94a6;stroke-dasharray:4 4}
 .hv .pause{fill:#8a94a6;fill-opacity:.13}.hv .strike{fill:#c8281e;fill-opacity:.12}
 .hv .mark{stroke:#8a94a6;stroke-dasharray:1 3}.hv .struck{stroke:#c8281e;stroke-dasharray:none}
-.hv text.red{fill:#c8281e}
+.hv text.red{fill:#c8281e}.hv text.slewed{fill:#a8500a}
 .hv .held{stroke:#0c7a43;stroke-width:3}.hv .late{stroke:#c8281e;stroke-width:3}
 .hv .tick{stroke:#1d2433;stroke-width:2}.hv .wrong .tick{stroke:#c8281e}.hv .tick:hover,.hv :focus .tick{stroke-width:5}
 @media (prefers-color-scheme:dark){
 .hv{background:#12161f;color:#e6e9ef}.hv text{fill:#e6e9ef}.hv text.soft{fill:#9aa5b8}.hv .paper{fill:#12161f}
 .hv .grid{stroke:#283041}.hv .true,.hv .axis,.hv .mark{stroke:#707c91}.hv .run,.hv .step{stroke:#7ba4ff}
 .hv .slew{stroke:#f0a458}.hv .still{stroke:#8793a8}.hv .struck,.hv .late,.hv .wrong .tick{stroke:#ff7b70}
-.hv text.red{fill:#ff7b70}.hv .held{stroke:#4cc38a}.hv .tick{stroke:#e6e9ef}}
+.hv text.red{fill:#ff7b70}.hv text.slewed{fill:#f0a458}.hv .held{stroke:#4cc38a}.hv .tick{stroke:#e6e9ef}}
 @media print{.hv .paper{fill:none}}
 """
 """Every rule begins with ``.hv``, so that it may stand in a page as well."""
@@ -86,6 +87,7 @@ class _Drawing:
             f"<style>{STYLE}</style>" if style else "",
             f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
             _text(12, 20, self._head()),
+            _text(_WIDTH - _RIGHT, 20, "slewed", kind="slewed", anchor="end") if self._slewed() else "",
             *self._shades(),
             *self._levels(),
             *self._marks(),
@@ -100,6 +102,10 @@ class _Drawing:
         start = iso(timeline.start_ns // NS_PER_S * NS_PER_S)
         took, end = length_text(timeline.end_ns - timeline.start_ns), error_words(timeline.error_at(timeline.end_ns))
         return f"{took} of true time from {start}; at the end the guest is {end}"
+
+    def _slewed(self) -> bool:
+        """Whether there is a piece of the curve whose colour has to be told."""
+        return slewed(self.timeline, self.timeline.start_ns, self.timeline.end_ns)
 
     def _description(self) -> str:
         """Return in words what the drawing shows."""
