@@ -776,3 +776,9 @@ def test_a_tolerance_is_a_share_or_a_length():
     assert [margin_ns(each, 60 * SECOND) for each in ("2 %", Fraction(1, 60), "500 ms", 7)] == [
         1_200_000_000, 1_000_000_020, 500_000_000, 7,
     ]  # fmt: skip
+
+
+def test_a_claim_that_fails_at_its_end_points_at_the_block_and_not_into_the_kit():
+    with pytest.raises(ClaimError) as failure, once(lambda: None):
+        time.sleep(60)
+    assert [entry.name for entry in failure.traceback] == [sys._getframe().f_code.co_name, "__exit__"]

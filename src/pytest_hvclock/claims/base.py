@@ -111,7 +111,7 @@ class Claim(AbstractContextManager[T], Generic[T]):
                 )
             )
         if self._failure is not None and self._failure is not failure and isinstance(failure, Exception | None):
-            raise self._failure from failure
+            raise self._failure.with_traceback(None) from failure  # it points at the block
 
     def _begin(self) -> T:
         """Plan what is to be looked at, and return what the block works with."""
