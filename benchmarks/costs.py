@@ -241,6 +241,7 @@ def machine():
         "python": platform.python_version(),
         "system": platform.platform(),
         "processors": os.cpu_count(),
+        "load average": round(os.getloadavg()[0], 1),
         **{name: version(name) for name in ("pytest", "pytest-hvclock", "time-machine", "freezegun")},
     }
 

@@ -37,7 +37,7 @@ timers = [time.process_time_ns]  # in a container, where the kit does not replac
 record, costs = Running.record, ([], [])
 
 def nothing(running):
-    return SimpleNamespace(total=0, last_wait=None, trail=SimpleNamespace(looks=0))
+    return SimpleNamespace(total=0, last_wait=None, judgements=[], trail=SimpleNamespace(looks=0))
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item, nextitem):

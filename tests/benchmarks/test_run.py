@@ -41,7 +41,7 @@ def test_a_quick_run_prints_a_table_and_keeps_it_with_its_machine(tmp_path):
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text(encoding="utf-8"))
     assert found["machine"]["python"] == sys.version.partition(" ")[0]
-    assert {"system", "processors", "pytest", "freezegun", "time-machine"} < set(found["machine"])
+    assert {"system", "processors", "load average", "pytest", "freezegun", "time-machine"} < set(found["machine"])
     named = [figure["what"] for figure in found["figures"]]
     assert named[:2] == ["time.monotonic(), stepped", "time.monotonic(), live"]
     assert named[2:] == [
