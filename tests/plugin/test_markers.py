@@ -85,6 +85,29 @@ def test_the_guest_comes_before_every_fixture_of_the_test_and_after_those_of_hig
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.parametrize("scope", ["class", "module", "package", "session"])
+def test_a_fixture_of_a_higher_scope_is_unmade_in_real_time(pytester, scope):
+    """Also one with parameters, which goes when the next test that is to run on a guest wants another value."""
+    result = run(
+        pytester,
+        f"""
+        import pytest, time
+        @pytest.fixture(scope={scope!r}, params=[1, 2])
+        def several(): yield time.time(); assert time.time() < 4e9
+        @pytest.fixture(scope={scope!r})
+        def late(): yield time.time(); assert time.time() < 4e9
+        @pytest.fixture
+        def on_it(several): return several
+        @pytest.mark.hvclock(start="2100-01-01T00:00:00Z")
+        class TestIt:
+            def test_argument(self, several): assert several < 4e9 < time.time()
+            def test_indirectly(self, on_it, hvclock, request):
+                assert on_it < 4e9 < time.time() and request.getfixturevalue("late") < 4e9
+        """,
+    )
+    result.assert_outcomes(passed=4)
+
+
 def test_wrong_markers_are_errors_of_their_own_tests_alone(pytester):
     """Each says in one line what is wrong, where, and what to write instead; the other tests run."""
     result = run(

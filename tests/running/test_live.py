@@ -12,6 +12,7 @@ import os
 import queue
 import random
 import selectors
+import shutil
 import socket
 import subprocess
 import sys
@@ -165,6 +166,61 @@ def test_no_reading_comes_from_the_real_wall_clock(python, backend):
     """A real wall clock that jumps at every reading changes nothing, because nobody reads it."""
     own = "assert 0 <= time.time() - 1767225600 < 60" if backend == "freezegun" else "pass"
     assert python(STEPPED_WALL.format(backend=backend, own=own), preamble="") == ["[] 0"]
+
+
+STEPPED_SYSTEM = """
+    #define _GNU_SOURCE
+    #include <time.h>
+    #include <sys/syscall.h>
+    #include <sys/time.h>
+    #include <unistd.h>
+    static long readings;
+    int clock_gettime(clockid_t clock, struct timespec *now) {
+        int failed = syscall(SYS_clock_gettime, clock, now);
+        if (clock == CLOCK_REALTIME) now->tv_sec += 3600 * ++readings;
+        return failed;
+    }
+    time_t time(time_t *where) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        if (where) *where = now.tv_sec;
+        return now.tv_sec;
+    }
+    int gettimeofday(struct timeval *restrict when, void *restrict zone) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        when->tv_sec = now.tv_sec;
+        when->tv_usec = now.tv_nsec / 1000;
+        return 0;
+    }
+"""
+"""What every program gets its wall clock from, an hour later at each reading: a step of the machine's own clock."""
+
+
+COMPILER = shutil.which("cc")
+
+
+@pytest.mark.skipif(sys.platform != "linux" or COMPILER is None, reason="needs Linux and a C compiler")
+def test_a_step_of_the_machines_own_wall_clock_changes_nothing(python, tmp_path):
+    """With time-machine, which replaces functions in C: nothing that a guest shows comes from that clock either."""
+    (tmp_path / "stepped.c").write_text(STEPPED_SYSTEM, encoding="utf-8")
+    library = tmp_path / "stepped.so"
+    subprocess.run([COMPILER, "-shared", "-fPIC", "-o", library, tmp_path / "stepped.c"], check=True)
+    script = """
+        import datetime
+        print(time.time() - time.time() < -3000)
+        with guest.running(pace="live"):
+            for _ in range(30):
+                wall = (
+                    time.time(), time.time_ns() / 10**9, time.clock_gettime(time.CLOCK_REALTIME), guest.wall_ns / 10**9,
+                    datetime.datetime.now(datetime.UTC).timestamp(), time.mktime(time.localtime()),
+                )
+                assert all(-1 <= each - 1767225600 < 60 for each in wall), wall
+                time.sleep(0.01)
+            print(guest.error_ns)
+        print(time.time() - time.time() < -3000)
+    """
+    assert python(script, environment={"LD_PRELOAD": str(library), "TZ": "UTC"}) == ["True", "0", "True"]
 
 
 # --------------------------------------------------------------------------------------------------- verbs

@@ -47,3 +47,64 @@ with Running(guest, zone="Asia/Tokyo"):
 print([time.monotonic, time.time, time.sleep] == real, hasattr(time, {what!r}))
 """
     assert python(script, preamble="") == ["3600.0 True False", "3690.0 True", "True False"]
+
+
+SUITE = """
+import asyncio, threading, time
+import pytest
+
+def test_argument(hvclock):
+    before = time.monotonic()
+    time.sleep(3600)
+    thread = threading.Thread(target=time.sleep, args=(60,))
+    thread.start()
+    thread.join()
+    assert time.monotonic() - before == 3660
+    hvclock.step("1 h")
+    assert abs(time.time() - hvclock.wall_ns / 10**9) < 1e-6
+
+@pytest.mark.hvclock("restore-after-a-month", "drift-500ppm", zone="Asia/Tokyo")
+@pytest.mark.hvclock_recovers("well", within="1 h")
+def test_recovers(hvclock, well):
+    hvclock.strike()
+    asyncio.run(asyncio.sleep(5))
+
+@pytest.fixture
+def well(hvclock):
+    return lambda: abs(hvclock.error_ns) < 60 * 10**9
+
+@pytest.mark.hvclock(pace="live")
+def test_live(hvclock):
+    before = time.monotonic()
+    time.sleep(0.05)
+    hvclock.advance("1 h")
+    assert 3600.05 <= time.monotonic() - before < 3660
+
+@pytest.mark.hvclock(drift=0.5)
+def test_wrong(): pass
+
+def test_real():
+    assert abs(time.time() - time.time()) < 60
+"""
+
+
+@pytest.mark.parametrize("what", ["clock_gettime", "tzset", "fork"])
+def test_a_run_of_pytest_without_it(python, tmp_path, what):
+    """Guests are made, scenarios strike, a test recovers, a wrong marker is refused, and a report is written."""
+    (tmp_path / "test_suite.py").write_text(SUITE, encoding="utf-8")
+    script = f"""
+import os, sys, textwrap, time
+import time_machine
+exec(textwrap.dedent({TAKEN[what]!r}))
+import pytest
+class Outcomes:
+    def pytest_terminal_summary(self, terminalreporter):
+        print({{kind: len(terminalreporter.stats.get(kind, ())) for kind in ("passed", "failed", "error")}})
+os.chdir({str(tmp_path)!r})
+options = ["-q", "-p", "no:cacheprovider", "-p", "pytest_hvclock.plugin", "--hvclock-report=report", "test_suite.py"]
+pytest.main(options, plugins=[Outcomes()])
+print(sorted(os.listdir("report"))[:1])
+"""
+    lines = python(script, preamble="", environment={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    assert "{'passed': 5, 'failed': 0, 'error': 1}" in lines
+    assert lines[-1] == "['index.html']"

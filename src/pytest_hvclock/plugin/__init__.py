@@ -7,8 +7,8 @@ imported, when the first test that does has been collected.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -106,6 +106,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(HVCLOCK, list(names), ids=_ids(names), indirect=True)
 
 
+def _first_of_its_own(item: pytest.Item, names: list[str]) -> int:
+    """Return where a test's own fixtures begin: those of higher scopes are made, and unmade, in real time."""
+    known: dict[str, Sequence[pytest.FixtureDef[Any]]] = getattr(
+        getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}
+    )
+    scopes = (known[name][-1].scope if name in known else "function" for name in names)
+    return next((place for place, scope in enumerate(scopes) if scope == "function"), len(names))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the guest first wherever it is wanted, whether by argument, marker or option."""
     everywhere = config.stash[SETTINGS].scenario is not None or config.pluginmanager.has_plugin(EXPLORING)
@@ -120,7 +129,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             chosen = chosen or any("backend" in marker.kwargs for marker in item.iter_markers(HVCLOCK))
             if HVCLOCK in names:
                 names.remove(HVCLOCK)
-            names.insert(0, HVCLOCK)
+            names.insert(_first_of_its_own(item, names), HVCLOCK)
             probe = probe_of(recovers) if recovers is not None else None
             if isinstance(probe, str) and probe not in names:
                 names.append(probe)
