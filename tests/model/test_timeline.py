@@ -63,6 +63,22 @@ def test_between_its_bends_a_guest_runs_straight(verbs, timesync, looks):
     assert [bend.at_ns for bend in trail.bends] == sorted(bend.at_ns for bend in trail.bends)
 
 
+@pytest.mark.parametrize(("timesync", "drift_ppb"), [("timesyncd", 0), ("w32time-2016", 50_000)])
+def test_a_bend_tells_how_fast_the_wall_clock_is_slewed(timesync, drift_ppb):
+    """Beside its clocksource, and not how fast that drifts; nothing slews a guest that stands still."""
+    guest = Host().guest(timesync=timesync, drift=f"{drift_ppb} ppb", os="windows" if "w32" in timesync else "linux")
+    trail = guest.follow()
+    guest.step("-300 ms")
+    guest.advance("45 s")
+    guest.pause()
+    still = len(trail.bends) - 1
+    guest.advance("1 min")
+    running = list(trail.bends[:still])
+    assert {bend.gains_ppb - bend.correction_ppb for bend in running} == {drift_ppb}
+    assert any(bend.correction_ppb > 0 for bend in running)
+    assert [bend.correction_ppb for bend in trail.bends[still:]] == [0]
+
+
 def test_a_guest_whom_nobody_follows_keeps_no_trail():
     """Nothing is written down unless somebody asks."""
     guest = Host().guest()

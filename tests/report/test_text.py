@@ -162,6 +162,7 @@ def test_what_a_program_says_is_kept_in_ascii_and_in_its_width() -> None:
             st.integers(-PPB, PPB),
             st.integers(0, 10**16),
             st.integers(0, 2 * PPB),
+            st.integers(-PPB, PPB),
         ),
         max_size=12,
     ),
