@@ -193,6 +193,36 @@ def test_locks_that_were_made_before_the_guest(python):
     """) == ["True item 9.0", "False 10.0", "None 17.0"]
 
 
+def test_a_lock_that_is_older_than_the_guest(python):
+    """Only its timeout is real: it costs no time of the guest's, and whoever sleeps and holds the lock wakes meanwhile.
+
+    So does a ``Condition`` over such a lock, but all of its wait is the guest's.
+    """
+    assert python("""
+        lock, condition = threading.Lock(), threading.Condition(threading.Lock())
+        held = threading.Event()
+        def holder():
+            with lock:
+                held.set()
+                time.sleep(3600)
+        def notifier():
+            time.sleep(7)
+            with condition:
+                condition.notify()
+        with guest.running():
+            lock.acquire()
+            began = real_monotonic[0]()
+            print(lock.acquire(timeout=0.2), 0.2 <= real_monotonic[0]() - began < 30, time.monotonic())
+            lock.release()
+            threading.Thread(target=holder).start()
+            held.wait()
+            print(lock.acquire(timeout=50), time.monotonic())
+            threading.Thread(target=notifier).start()
+            with condition:
+                print(condition.wait(60), time.monotonic(), condition.wait(60), time.monotonic())
+    """) == ["False True 0.0", "True 3600.0", "True 3607.0 False 3667.0"]
+
+
 def test_an_exception_of_a_planned_action_comes_out_of_the_tests_own_wait(python):
     """Whichever thread lets time pass, the exception goes to the test's own thread if that waits."""
     assert python("""
