@@ -28,6 +28,7 @@ from pytest_hvclock.plugin import hookspecs, migrating
 from pytest_hvclock.plugin.markers import MarkerSettings, Recovers
 from pytest_hvclock.plugin.settings import add_options
 from pytest_hvclock.plugin.vocabulary import MARKER_LINES
+from pytest_hvclock.report.cover import Line
 from pytest_hvclock.running import BACKENDS, PACES
 from pytest_hvclock.scenarios import SCENARIOS, scenario_named
 from pytest_hvclock.timeline import Deed, Judgement, Place, Reading, Timeline, Wait
@@ -329,6 +330,7 @@ def test_every_key_of_a_record_is_in_its_schema_and_in_the_reference() -> None:
     kinds: dict[type, dict[str, object]] = {
         Timeline: {name: value for name, value in test.items() if name != "schema"},
         Place: schema["definitions"]["place"]["properties"],
+        Line: schema["definitions"]["line"]["properties"],
         **{
             kind: test[name]["items"]["properties"]
             for kind, name in ((Deed, "deeds"), (Reading, "readings"), (Wait, "waits"), (Judgement, "judgements"))

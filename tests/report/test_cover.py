@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_hvclock.__main__ import main
 from pytest_hvclock.report.cover import Cover, Line
 from pytest_hvclock.report.files import Run, read_record, write_page, write_record
 from pytest_hvclock.timeline import Place
@@ -85,6 +86,18 @@ def test_the_record_and_the_page_have_it(tmp_path):
     parser = HTMLParser()
     parser.feed(page)
     parser.close()
+
+
+def test_a_record_is_told_with_its_table(tmp_path, capsys):
+    """By the command that runs nothing."""
+    assert main(["report", str(write_record(Run("0.1.0", [], {}, cover_of(LINES)), tmp_path))]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("TOTAL ")
+
+
+def test_lists_are_broken_behind_a_comma():
+    """And not within what an anomaly is called."""
+    wide = Line(Place("a" * 40, 1, "f", ""), "wall", None, 1, set(), {"step back", "step forward", "drift"})
+    assert [row.rpartition("  ")[2] for row in cover_of([wide]).table(72)[2:4]] == ["drift, step back,", "step forward"]
 
 
 def test_a_record_of_a_run_that_did_not_count_has_none(tmp_path):

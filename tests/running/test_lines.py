@@ -16,10 +16,10 @@ from pytest_hvclock.running.lines import Lines
 from pytest_hvclock.running.readings import Memories
 
 
-def counted(program, *, remembers=True):
+def counted(program, *, remembers=True, backend="time-machine", pace="stepped"):
     """Return what a program's lines have read, by their text and clock."""
     guest = Host().guest()
-    running = Running(guest)
+    running = Running(guest, backend, pace)
     with running:
         lines = Lines(guest)
         running.count(lines)
@@ -65,6 +65,10 @@ def in_order():
     return time.time_ns() > last
 
 
+def counted_from_zero():
+    return max(0, time.time_ns())
+
+
 def written():
     return datetime.now(UTC).isoformat()
 
@@ -88,6 +92,7 @@ USES = [
     (measured, {"duration"}),
     (measured_since_elsewhere, {"duration"}),
     (in_order, {"order"}),
+    (counted_from_zero, set()),
     (written, {"timestamp"}),
     (formatted, {"timestamp"}),
     (pickled, {"timestamp"}),
@@ -134,6 +139,21 @@ def test_every_reading_of_a_line_is_counted_for_its_clock():
     found = counted(program, remembers=False)
     assert {clock: one.times for (_, clock), one in found.items()} == {"wall": 20_000, "monotonic": 20_000}
     assert [one.through for one in found.values()] == [None, None]
+
+
+@pytest.mark.parametrize(("backend", "pace"), [("freezegun", "stepped"), ("time-machine", "live")])
+def test_every_backend_and_pace_is_counted(backend, pace):
+    """With what was read for."""
+    found = counted(lambda _: (expires_by_datetime(), measured()), backend=backend, pace=pace)
+    assert sorted((clock, *one.uses) for (_, clock), one in found.items()) == [
+        ("monotonic", "duration"), ("monotonic", "duration"), ("wall", "deadline"), ("wall", "deadline"),
+    ]  # fmt: skip
+
+
+def test_code_that_is_handed_its_clock_is_counted_too():
+    """Where nothing is patched."""
+    found = counted(lambda guest: guest.clock.time(), backend="direct")
+    assert [(clock, one.times) for (_, clock), one in found.items()] == [("wall", 1)]
 
 
 def test_a_line_of_the_standard_library_is_shown_beside_the_application_s():

@@ -108,7 +108,7 @@ class Cover:
         first = min(first, room - last)
         lines: list[str] = []
         for row in (*rows, total):
-            used, by = wrap(row[3], uses), wrap(row[4], last)
+            used, by = _wrapped(row[3], uses), _wrapped(row[4], last)
             for number, (d, e) in enumerate(zip_longest(used, by, fillvalue="") if used or by else [("", "")]):
                 a, b, c = row[:3] if number == 0 else ("", "", "")
                 lines.append(f"{_end(a, first):{first}}  {b:{clock}}  {c:>{times}}  {d:{uses}}  {e}".rstrip())
@@ -131,6 +131,12 @@ class Cover:
 
 def _uses(line: Line) -> str:
     return ", ".join(use for use in USES if use in line.uses) or "?"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return a list as lines that end behind a comma."""
+    lines = wrap(text.replace(" ", "\0").replace(",\0", ", "), width)
+    return [line.replace("\0", " ") for line in lines]
 
 
 def _through(line: Line) -> str:

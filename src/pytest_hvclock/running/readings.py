@@ -6,8 +6,8 @@ copy as those do. Arithmetic with plain numbers and ``timedelta`` keeps the memo
 too. A reading that is subtracted from another of the same clock, or compared with one, is a ``Meeting``, and
 ``Memories`` tells of it: ``Meeting.crossed`` says whether there was a step between the two, ``Meeting.use`` what they
 were used for. What a reading is used for that meets no other, ``Memories.listen`` tells: a ``timestamp`` if it is
-written as text or pickled, a ``deadline`` if it is compared with a number that has no memory, a ``duration`` if one is
-subtracted that is as large.
+written as text or pickled, a ``deadline`` if it is compared with another time that has no memory, a ``duration`` if
+one is subtracted.
 
 The memory is lost by ``int(...)``, ``float(...)`` and ``str(...)``, by a file, a database or a pickle, in a ``date`` or
 a ``struct_time``, in a subclass of ``datetime``, and in what C code computes. What these readings cannot hide is their
@@ -180,10 +180,15 @@ def _subtract(self: Any, other: Any) -> Any:
     if memory is not None and self.memory is not None:
         self.memory.of.meet("-", self.memory, memory)
         return found
-    is_a_time = isinstance(found, _datetime) or (isinstance(found, int | float) and 2 * found > _plain(self))
-    if not is_a_time:
-        _used("duration", self)
-    return _shifted(found, self.memory) if is_a_time else found
+    if _is_a_time(found, self):
+        return _shifted(found, self.memory)
+    _used("duration", self)
+    return found
+
+
+def _is_a_time(value: Any, reading: Any) -> bool:
+    """Whether a value can be a time like a reading, rather than a length of time or a small number."""
+    return isinstance(value, _datetime) or (isinstance(value, int | float) and 2 * value > _plain(reading))
 
 
 def _compared(how: str, operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -191,7 +196,7 @@ def _compared(how: str, operate: Callable[[Any, Any], Any]) -> Callable[[Any, An
         memory = memory_of(other)
         if memory is not None and self.memory is not None:
             self.memory.of.meet(how, self.memory, memory)
-        elif memory is None and isinstance(other, int | float | _datetime):
+        elif memory is None and _is_a_time(other, self):
             _used("deadline", self)
         return operate(_plain(self), _plain(other))
 
