@@ -288,7 +288,7 @@ def test_a_live_test_is_left_out_unless_the_option_says_live(pytester):
     )
     result = run(pytester, "--hvclock-explore")
     result.stdout.fnmatch_lines(["left out *::test_live: it runs in live pace, *: explore it with --hvclock-pace=live"])
-    result = run(pytester, "--hvclock-explore", "--hvclock-pace=live", "--hvclock-places=1")
+    result = run(pytester, "--hvclock-explore", "--hvclock-pace=live", "--hvclock-places=all")
     result.stdout.fnmatch_lines(['  Step("1 min") before reading 1 of "assert time.time() - began < 60"'])
 
 
