@@ -126,7 +126,7 @@ class Clean:
         self.spots = [event.spot for event in self.events]
         self.order = {spot: number for number, spot in enumerate(self.spots)}
         self.places = {event.spot: event.place for event in self.events}
-        self.budget = Budget(10_000 + 10 * len(self.events), 100 * self.total_ns + 40 * 86_400 * NS_PER_S, 10.0)
+        self.budget = Budget(2_000 + 20 * len(self.events), 100 * self.total_ns + 40 * 86_400 * NS_PER_S, 10.0)
 
     def agrees(self, other: Clean) -> bool:
         """Whether another clean run read and waited at the same places."""
