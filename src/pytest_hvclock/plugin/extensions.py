@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,7 +22,7 @@ def extend(plugin: object, manager: pytest.PytestPluginManager) -> None:
     """
     others = [other for other in manager.get_plugins() if other is not plugin]
     for scenarios in manager.subset_hook_caller("pytest_hvclock_scenarios", others)():
-        for scenario in scenarios if isinstance(scenarios, Sequence) else [scenarios]:
+        for scenario in cast("Sequence[object]", scenarios) if isinstance(scenarios, Sequence) else [scenarios]:
             if not isinstance(scenario, Scenario):
                 raise _wrong(plugin, "pytest_hvclock_scenarios", scenario, "a sequence of Scenario")
             _add(SCENARIOS, "scenario", scenario.name, scenario, plugin)
@@ -45,11 +45,10 @@ def retract() -> None:
 
 def _makers(plugin: object, hook: str, made: object) -> list[tuple[str, Any]]:
     """Return what a hook has returned: names, and what makes the thing of each."""
-    found: list[Any] = list(made.items()) if isinstance(made, Mapping) else [made]
-    for each in found:
-        if not (isinstance(each, tuple) and isinstance(each[0], str) and callable(each[1])):
-            raise _wrong(plugin, hook, made, "a mapping from names to callables")
-    return found
+    found = cast("Mapping[str, Any]", made)
+    if not isinstance(made, Mapping) or not all(isinstance(name, str) and callable(found[name]) for name in found):
+        raise _wrong(plugin, hook, found, "a mapping from names to callables")
+    return list(found.items())
 
 
 def _wrong(plugin: object, hook: str, returned: object, wanted: str) -> pytest.UsageError:

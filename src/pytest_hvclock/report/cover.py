@@ -82,8 +82,14 @@ class Cover:
             cover.tests = int(value["tests"])
             for given in value["lines"]:
                 place, through = Place(**given["place"]), given["through"]
-                found = {**given, "place": place, "through": Place(**through) if through is not None else None}
-                cover.add(Line(**{**found, "uses": set(given["uses"]), "struck": set(given["struck"])}))
+                found: dict[str, Any] = {
+                    **given,
+                    "place": place,
+                    "through": Place(**through) if through is not None else None,
+                    "uses": set(given["uses"]),
+                    "struck": set(given["struck"]),
+                }
+                cover.add(Line(**found))
         except (AttributeError, KeyError, TypeError) as wrong:
             raise ValueError(f"these are no lines that read a clock: {wrong}") from None
         return cover
