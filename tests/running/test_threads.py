@@ -635,6 +635,7 @@ def test_a_signal_comes_out_of_a_wait(python):
     """Whatever the test's own thread waits in, and whoever computes meanwhile; afterwards waits are as before."""
     assert python("""
         import os, signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job does not have
         stop = []
         def compute():
             while not stop:
