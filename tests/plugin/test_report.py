@@ -169,6 +169,8 @@ def names_of(pytester):
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
 def test_ctrl_c_writes_what_there_is(pytester, workers):
     """Pressed at a terminal, it reaches the workers as well."""
+    # a shell's background job, and so whatever it starts, ignores the signal
+    pytester.makeconftest("import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)")
     pytester.makepyfile(
         test_it="""
         import os, pathlib, time
