@@ -175,7 +175,7 @@ SMALLEST = [
     (lambda anomaly: wall_moves(anomaly) > 0, Step("1 s")),
     (lambda anomaly: abs(wall_moves(anomaly)) > 5 * 10**9, Step("-10 s")),
     (lambda anomaly: wall_moves(anomaly) > 2 * 3_600 * 10**9, Step("1 d")),
-    (lambda anomaly: isinstance(anomaly, Pause | Restore | Drift), Pause("1 s")),
+    (lambda anomaly: isinstance(anomaly, Pause | Restore), Pause("1 s")),
     (lambda anomaly: isinstance(anomaly, Restore) and not anomaly.sync, Restore("1 s", sync=False)),
     (lambda anomaly: isinstance(anomaly, Drift) and rate_ppb(anomaly.rate) < 0, Drift("-500 ppm")),
     (lambda anomaly: isinstance(anomaly, Train | Flap), Flap("1 s")),
