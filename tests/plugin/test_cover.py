@@ -161,6 +161,15 @@ def test_a_run_without_a_guest_says_what_to_do_in_one_line(pytester, workers):
     )
 
 
+def test_a_worker_that_crashes_is_told_of(suite):
+    """What it has counted is gone with it, which is not the same as nothing."""
+    suite.makepyfile(test_crash="import os\n\ndef test_it(hvclock): os._exit(1)\n")
+    result = suite.runpytest_subprocess(*START, "--hvclock-cover", "-n", "1", "--max-worker-restart=1", "--dist=load")
+    assert [line for line in result.outlines if "lost" in line] == [
+        "hvclock: --hvclock-cover: a worker crashed, and what its tests have read is lost"
+    ]
+
+
 def test_tests_that_read_nothing_are_said_to(pytester):
     """On a guest, without a line."""
     pytester.makepyfile("def test_it(hvclock): pass")

@@ -73,6 +73,12 @@ def test_whoever_counted_what_in_whatever_order_it_is_the_same():
         assert one.as_json() == whole
 
 
+def test_it_grows_with_the_lines_and_not_with_the_tests():
+    """A thousand tests of the same lines are as much as one."""
+    assert len(cover_of(LINES * 1_000, tests=1_000).lines) == 4
+    assert cover_of(LINES * 1_000).lines[0].times == 1_234_000
+
+
 def test_the_record_and_the_page_have_it(tmp_path):
     """The record comes back equal, the page escapes what a program's lines may have."""
     run = Run("0.1.0", [], {}, cover_of(LINES))

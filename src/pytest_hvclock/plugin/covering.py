@@ -23,7 +23,8 @@ from pytest_hvclock.running.lines import Found, Lines
 from pytest_hvclock.running.readings import Memories
 
 _HANDED = "hvclock_cover"
-NOTHING = (
+_LOST = "a worker crashed, and what its tests have read is lost"
+_NOTHING = (
     "no test ran on a guest, so no reading of a clock was seen: give a test the fixture or the marker hvclock, or run "
     "with --hvclock=SCENARIO or --hvclock-explore"
 )
@@ -112,7 +113,7 @@ class Covering:
         if self._config.option.collectonly or terminalreporter.no_summary or terminalreporter.verbosity < -1:
             return
         if not self.cover.tests:
-            terminalreporter.write_line(f"hvclock: --hvclock-cover: {NOTHING}")
+            terminalreporter.write_line(f"hvclock: --hvclock-cover: {_LOST if self._lost else _NOTHING}")
             return
         terminalreporter.section("clock reads")
         if not self.cover.lines:
@@ -121,4 +122,4 @@ class Covering:
         for line in self.cover.table(shutil.get_terminal_size().columns):
             terminalreporter.write_line(line)
         if self._lost:
-            terminalreporter.write_line("a worker crashed: what its tests read is not in the table")
+            terminalreporter.write_line(_LOST)
