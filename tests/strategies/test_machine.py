@@ -8,7 +8,7 @@ import time
 from fractions import Fraction
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,7 +24,10 @@ from pytest_hvclock.running import active_guest
 from pytest_hvclock.strategies import GuestMachine
 
 real_time = time.time
-quick = settings(deadline=None, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+quick = settings(
+    deadline=None, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),  # a busy machine is slow
+)  # fmt: skip
 
 
 class Sessions:

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 
 from pytest_hvclock import Host, StateError
@@ -44,7 +44,7 @@ from pytest_hvclock.units import duration_ns, rate_ppb
 
 NAMES = {**vars(kinds), **vars(wanders), **vars(catalogue), "timedelta": dt.timedelta}
 START = "2026-01-01T00:00:00Z"
-quick = settings(deadline=None, max_examples=60)
+quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def pasted(value):
