@@ -188,7 +188,11 @@ def test_ctrl_c_writes_what_there_is(pytester, workers):
             time.sleep(0.05)
         time.sleep(1)  # the report of the first test arrives
         os.killpg(run.pid, signal.SIGINT)
-        said, _ = run.communicate(timeout=60)
+        try:
+            said, _ = run.communicate(timeout=60)
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
     assert run.returncode == pytest.ExitCode.INTERRUPTED
     assert names_of(pytester) == ["test_one"]
     assert "KeyboardInterrupt" in said
