@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import calendar
 import random
+import signal
 import threading
 import time
 import uuid
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Exploration, Explorer, explore, trial_of
+from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Exploration, Explorer, Schedule, Watch, explore, trial_of
+from pytest_hvclock.explore.watch import Budget
 from pytest_hvclock.running import active_guest
 
 
@@ -550,3 +552,19 @@ def test_a_run_that_never_ends_is_ended():
     found = explore(waits_for_a_date, random.Random(1), places=None)
     (one,) = [one for one in found.findings if one.kind == "never ended"]
     assert one.schedule == 'Step("-1 h") before reading 1 of "while time.time() != due:"'
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no alarm by the processor's time")
+def test_a_run_that_neither_reads_nor_waits_is_ended_too():
+    handler = signal.getsignal(signal.SIGVTALRM)
+
+    def spins():
+        time.time()
+        while True:
+            pass
+
+    watch = Watch(Schedule(), Budget(busy_s=-0.9))
+    assert trial_of(spins)(watch).kind.endswith("Ended")
+    assert watch.ended == "it was ended after -0.9 s of the processor's time"
+    assert signal.getsignal(signal.SIGVTALRM) is handler
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)

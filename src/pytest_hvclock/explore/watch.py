@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import sys
 import threading
 import time
 from _thread import get_ident
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pytest_hvclock.explore.kinds import needs_service
@@ -38,7 +42,7 @@ class Budget:
     guest_ns: int = 3_660 * 86_400 * NS_PER_S
     """Time on the guest's monotonic clock, in nanoseconds."""
     busy_s: float = 30.0
-    """Time of the processor, in seconds: real time would depend on what else it has to do."""
+    """Time of the processor, in seconds, or infinite: real time would depend on what else it has to do."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Watch:
         self._guest: Guest | None = None
         self._running: Running | None = None
         self._reader: Reader | None = None
+        self._stop_alarm: Callable[[], None] = _no_alarm
         self._from_ns = 0
         self._until_s = 0.0
 
@@ -98,6 +103,7 @@ class Watch:
         self._guest = running.guest
         self._from_ns = running.guest.monotonic_ns
         self._until_s = _busy_seconds() + self.budget.busy_s
+        self._set_alarm()
         for strike in self.schedule.strikes:
             if strike.spot is None:
                 self._strike(strike)
@@ -108,10 +114,23 @@ class Watch:
 
     def end(self) -> None:
         """The run is over: nothing is to be watched any more."""
+        self._stop_alarm()
         if self._running is not None:
             self._running.watch(None)
             self._running.remember(None)
             self._running = self._guest = None
+
+    def _set_alarm(self) -> None:
+        """See that a run ends, too, that neither reads nor waits any more; where there is such an alarm."""
+        limited = self.budget.busy_s < math.inf
+        if limited and hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+            handler = signal.signal(signal.SIGVTALRM, self._alarmed)
+            self._stop_alarm = partial(_stop_alarm, handler)
+            signal.setitimer(signal.ITIMER_VIRTUAL, self.budget.busy_s + 1)
+
+    def _alarmed(self, *_: object) -> None:
+        self.ended = self.ended or _too_busy(self.budget)
+        raise Ended(self.ended)
 
     def read(self, clock: str) -> None:
         """Note a reading, just before it."""
@@ -176,7 +195,21 @@ class Watch:
                 days = self.budget.guest_ns // (86_400 * NS_PER_S)
                 self.ended = f"it was ended after {days:,} days of the guest's time"
             elif many % _LOOK_EVERY == 0 and _busy_seconds() > self._until_s:
-                self.ended = f"it was ended after {self.budget.busy_s:g} s of the processor's time"
+                self.ended = _too_busy(self.budget)
         if self.ended is not None:
             self.ended_at = self.ended_at or place
             raise Ended(self.ended)
+
+
+def _no_alarm() -> None:
+    """Do nothing."""
+
+
+def _stop_alarm(handler: Any) -> None:
+    """Let the alarm be whoever's it was."""
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, handler)
+
+
+def _too_busy(budget: Budget) -> str:
+    return f"it was ended after {budget.busy_s:g} s of the processor's time"
