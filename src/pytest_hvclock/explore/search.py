@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from pytest_hvclock.errors import StateError
 from pytest_hvclock.explore.acknowledged import Acknowledged, refusal
@@ -244,14 +245,13 @@ class Explorer:
         return "not repeatable: without any anomaly it reads and waits differently each time"
 
     def _drawn(self, kind: Kind, clean: Clean) -> list[Spot]:
-        """Draw the places for a kind, each at most once, in the order of the run."""
+        """Draw the places for a kind: one from each of as many stretches of the run, which are of the same length."""
         pool = clean.pool(kind)
         if self._places is None or self._places >= len(pool):
             return list(pool)
-        chance = self._draw(kind.name)
-        keys = [chance.random() for _ in pool]
-        drawn = sorted(range(len(pool)), key=keys.__getitem__)[: self._places]
-        return [pool[number] for number in sorted(drawn)]
+        chance, many = self._draw(kind.name), self._places
+        bounds = [number * len(pool) // many for number in range(many + 1)]
+        return [pool[chance.randrange(first, end)] for first, end in pairwise(bounds)]
 
     def _run(self, task: Task, budget: Budget) -> tuple[Watch, Outcome]:
         random.seed(0)
