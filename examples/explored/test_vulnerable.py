@@ -289,8 +289,8 @@ def test_logging_at_midnight(tmp_path):
             said.append(text)
         handler.close()
 
-    run([(0, "a day's work"), (3 * 3600, "after midnight")])
-    run([(1800, "up again"), (12 * 3600, "noon"), (12 * 3600, "the next day")])
+    run([(0, "a day's work"), (8_000, "after midnight"), (600, "the last of this run")])
+    run([(600, "up again"), (12 * 3600, "noon"), (12 * 3600, "the next day")])
     kept = "".join(file.read_text() for file in tmp_path.iterdir())
     assert [text for text in said if text not in kept] == []
 
