@@ -469,14 +469,15 @@ def test_the_standard_librarys_own_guard_is_known():
 
 
 def test_the_same_is_found_by_any_number_of_workers():
-    """Each with an explorer of its own, and whatever part is done first."""
+    """Eight parts go to as many explorers as there are workers, and whatever part is done first."""
     draw = lambda kind: random.Random(f"7 {kind}")  # noqa: E731  (as the plugin's)
 
     def found_by(workers):
+        explorers = [Explorer(trial_of(in_two_ways), draw, 2) for _ in range(workers)]
         whole = Exploration()
-        for number in reversed(range(workers)):
-            explorer = Explorer(trial_of(in_two_ways), draw, 2)
-            whole.join(explorer.explore(explorer.tasks()[number::workers]))
+        for number in reversed(range(8)):
+            explorer = explorers[number % workers]
+            whole.join(explorer.explore(explorer.tasks()[number::8]))
         return whole.failures, whole.findings
 
     assert found_by(1)[0]
