@@ -69,5 +69,9 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the public names."""
-    return sorted(__all__)
+    """List the public names that have been asked for.
+
+    freezegun asks every module for all that ``dir`` lists, while functions of its own stand in for those of ``time``:
+    what is imported at that moment would take them for real.
+    """
+    return sorted(name for name in __all__ if name in globals())

@@ -113,6 +113,44 @@ def test_freezegun_that_is_imported_inside_a_guest(python):
     """) == [INSIDE.format("freezegun"), "0.0"]
 
 
+def test_what_is_not_pythons_own_when_the_first_guest_is_entered(python):
+    """Time-machine, imported then, would write into it as if it were a built-in, and crash the interpreter."""
+    lines = python("""
+        import gc
+        from unittest import mock
+        import freezegun
+        from pytest_hvclock import ConflictError
+        def attempt():
+            try:
+                with guest.running():
+                    gc.collect()
+                    time.sleep(60)
+                    print(time.time_ns() == guest.wall_ns, time.monotonic())
+            except ConflictError as conflict:
+                print(conflict)
+        for patch in (mock.patch("time.time", lambda: 8.0), freezegun.freeze_time("2030-01-01")):
+            with patch:
+                attempt()
+        attempt()
+        with mock.patch("time.time", lambda: 8.0), guest.running():
+            gc.collect()
+            print(time.time(), time.monotonic())
+    """)
+    rest = (
+        "and the first guest of a process has to find Python's own: take it away until a guest has been entered, or "
+        "enter one for a moment before that"
+    )
+    assert lines == [
+        f"time.time has been replaced by one of __main__, {rest}",
+        (
+            "freezegun is faking time already: stop it before a guest runs, or take its marker, fixture or decorator "
+            "away from this test"
+        ),
+        "True 60.0",
+        "8.0 60.0",
+    ]
+
+
 @pytest.mark.parametrize("variable", ["LD_PRELOAD", "DYLD_INSERT_LIBRARIES"])
 def test_libfaketime(guest, monkeypatch, variable):
     """A library below Python that fakes time is found by the variable that loads it."""
@@ -189,3 +227,16 @@ def test_a_travel_that_got_past_the_refusal(guest):
     assert str(refused.value) == (
         "time-machine was left travelling inside a guest: a test uses one of the two, not both"
     )
+
+
+def test_a_freeze_elsewhere_lets_nothing_of_the_kit_be_imported(python):
+    """freezegun asks every module for what ``dir`` lists; what was imported then would take its functions for real."""
+    assert python("""
+        import freezegun
+        with freezegun.freeze_time("2030-01-01"):
+            pass
+        print("pytest_hvclock.running" in sys.modules)
+        with guest.running():
+            time.sleep(60)
+            print(time.monotonic(), time.time_ns() == guest.wall_ns)
+    """) == ["False", "60.0 True"]

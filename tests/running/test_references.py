@@ -314,3 +314,48 @@ def test_a_value_that_the_program_set_meanwhile_is_kept(guest, library, monkeypa
     assert (module.from_import, module.holder.own, module.by_default(), vars(module.Holder)["attribute"]) == (
         *(mine, mine, 42.0, mine),
     )
+
+
+def test_what_monkeypatch_had_replaced_when_the_guest_was_entered_reads_the_next_one(python):
+    """It is put back between two guests, and no count of references tells: one goes as another comes."""
+    assert python("""
+        import pytest, types
+        with guest.running():
+            pass
+        kept = types.ModuleType("kept")
+        exec("import time\\nclass Holder: pass\\nread = Holder.read = time.monotonic", vars(kept))
+        sys.modules["kept"] = kept
+        replaced = (time, "monotonic"), (kept, "read"), (kept.Holder, "read")
+        for backend in ("time-machine", "freezegun"):
+            patches = pytest.MonkeyPatch()
+            for owner, name in replaced:
+                patches.setattr(owner, name, lambda: 8.0)
+            with guest.running(backend):
+                print(*(getattr(owner, name)() for owner, name in replaced))
+            patches.undo()
+            with guest.running(backend):
+                print(len({getattr(owner, name)() for owner, name in replaced} | {guest.monotonic_ns / 1e9}))
+    """) == ["8.0 8.0 8.0", "1", "8.0 8.0 8.0", "1"]
+
+
+@pytest.mark.parametrize("backend", ["time-machine", "freezegun"])
+def test_what_monkeypatch_gives_back_on_a_guest_is_real_after_it(python, backend):
+    """It gives back what it found, and found the guest's."""
+    assert python(f"""
+        import pytest
+        real = time.time, time.time_ns, time.monotonic, time.sleep
+        with guest.running({backend!r}) as running:
+            patches = pytest.MonkeyPatch()
+            for name in ("time", "time_ns", "monotonic", "sleep"):
+                patches.setattr(time, name, lambda: 8.0)
+            patches.undo()
+        print((time.time, time.time_ns, time.monotonic, time.sleep) == real)
+        running = guest.running({backend!r})
+        running.__enter__()
+        patches.setattr(time, "time", lambda: 8.0)
+        running.suspend()  # between the body of a test and its teardown, in which monkeypatch gives back
+        running.resume()
+        patches.undo()
+        running.__exit__(None, None, None)
+        print((time.time, time.time_ns, time.monotonic, time.sleep) == real)
+    """) == ["True", "True"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from types import BuiltinFunctionType
 from typing import Any
 
 from pytest_hvclock.errors import ConflictError
@@ -29,6 +30,23 @@ def refuse_active() -> None:
             f"{library} is faking time already: stop it before a guest runs, "
             "or take its marker, fixture or decorator away from this test"
         )
+
+
+def refuse_replaced(*looked_at: tuple[Any, str]) -> None:
+    """See that the built-in functions of these modules and classes are still in their places.
+
+    Raises:
+        ConflictError: for one that is not, naming whose stands there.
+    """
+    refuse_active()
+    for owner, name in looked_at:
+        found = getattr(owner, name, None)
+        if found is not None and not isinstance(found, BuiltinFunctionType):
+            whose = getattr(found, "__module__", None) or type(found).__module__
+            raise ConflictError(
+                f"{owner.__name__}.{name} has been replaced by one of {whose}, and the first guest of a process has to "
+                "find Python's own: take it away until a guest has been entered, or enter one for a moment before that"
+            )
 
 
 def active() -> list[str]:

@@ -250,6 +250,9 @@ class Freezegun:
         """Put everything back, and end any freeze that lies on top; see ``Backend``."""
         undo, self._undo = self._undo, ExitStack()
         undo.close()
+        for name, ours in _functions.named.items():  # monkeypatch gives back what it found in the middle of a test
+            if vars(time).get(name) is ours:
+                setattr(time, name, _functions.real[name])
 
     def real_time_functions(self) -> dict[str, Callable[..., object]]:
         """Return the real functions, which freezegun knows; see ``Backend``."""

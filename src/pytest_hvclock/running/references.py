@@ -122,17 +122,21 @@ def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
         return _places_in_namespace(holder, owners, wanted)
     if _is(holder, tuple):
         held = [(index, value) for index, value in enumerate(holder) if id(value) in wanted]
-        return [
-            (owner.__module__ or "", value, _default_setter(owner, index))
-            for owner in owners
-            if isinstance(owner, FunctionType) and owner.__defaults__ is holder
-            for index, value in held
-        ] + [
-            (type(owner).__module__, value, _partial_setter(owner, index))
-            for owner in owners
-            if _is(owner, partial) and owner.args is holder
-            for index, value in held
-        ]
+        return (
+            [
+                (owner.__module__ or "", value, _default_setter(owner, index))
+                for owner in owners
+                if isinstance(owner, FunctionType) and owner.__defaults__ is holder
+                for index, value in held
+            ]
+            + [
+                (type(owner).__module__, value, _partial_setter(owner, index))
+                for owner in owners
+                if _is(owner, partial) and owner.args is holder
+                for index, value in held
+            ]
+            + _places_to_come(holder, wanted)
+        )
     if isinstance(holder, CellType):
         return [(_module_of_cell(owners, owners_of), holder.cell_contents, _cell_setter(holder))]
     if _is(holder, staticmethod):
@@ -156,6 +160,19 @@ def _places_in(  # noqa: PLR0911  (one answer for each kind of holder)
     in_slots = [(_in_slot(holder, slot), slot) for slot in slots]
     found += [(value, _slot_setter(holder, slot)) for value, slot in in_slots if id(value) in wanted]
     return [(type(holder).__module__, value, put) for value, put in found if put is not None]
+
+
+def _places_to_come(kept: tuple[Any, ...], wanted: dict[int, Function]) -> list[tuple[str, Function, Setter]]:
+    """Return where a function will be put back, if a tuple is monkeypatch's note of what it has replaced.
+
+    Nothing else would tell: when it is put back, one reference to it goes as another comes.
+    """
+    if len(kept) != 3 or not isinstance(kept[1], str) or id(kept[2]) not in wanted:
+        return []
+    owner, name, function = kept
+    if _is(owner, ModuleType):
+        return [(owner.__name__, function, _item_setter(vars(owner), name))]
+    return [(owner.__module__, function, _class_setter(owner, name))] if isinstance(owner, type) else []
 
 
 def _places_in_namespace(

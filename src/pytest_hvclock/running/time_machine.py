@@ -9,15 +9,23 @@ documentation promises them.
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pytest_hvclock.errors import BackendError, ConflictError
+from pytest_hvclock.running.conflicts import refuse_replaced
 from pytest_hvclock.running.reader import Reader
 from pytest_hvclock.units import NS_PER_S, NS_PER_US
 
+if "_time_machine" not in sys.modules:
+    _names = ("time", "time_ns", "gmtime", "localtime", "strftime", "clock_gettime", "clock_gettime_ns")
+    # it writes into what it finds when it is imported, as if that were a built-in
+    refuse_replaced(
+        *((time, name) for name in _names), (dt.datetime, "now"), (dt.datetime, "utcnow"), (dt.date, "today")
+    )
 try:
     import time_machine
 except ImportError:
