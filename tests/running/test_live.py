@@ -588,8 +588,8 @@ def test_a_paused_guest_is_waited_for_while_somebody_can_start_it(live):
     """A planned action, or another thread."""
     for plan in (lambda: live.host.at("100 ms", live.resume), lambda: later(0.1, live.resume)):
         live.pause()
-        plan()
         true_ns = live.host.true_ns
+        plan()
         time.sleep(0.01)
         assert live.host.true_ns - true_ns >= 100_000_000
 

@@ -160,6 +160,7 @@ class Coordinator:
 
     def wait(self, waiter: Waiter, duration_ns: int | None) -> bool:
         """Wait until ``waiter`` is woken, for so long, or until its ``look`` says so; returns whether it was woken."""
+        self._unlock()
         self.tell(duration_ns)
         if duration_ns is not None:
             now_ns = self._guest.monotonic_ns
@@ -187,6 +188,16 @@ class Coordinator:
         if waiter.failures:
             raise waiter.failures.pop()
         return waiter.notified
+
+    def _unlock(self) -> None:
+        """Release what this thread has locked, although nothing is locked where it may wait.
+
+        From Python 3.14 on a signal may raise an exception when a ``with`` has locked and its block has not begun.
+        """
+        locks: tuple[Any, ...] = (self._mutex, self._guest.host._lock)
+        for lock in locks:
+            while lock._is_owned():
+                lock.release()
 
     def wake(self, waiter: Waiter) -> None:
         """Let a waiting thread run again; it counts as running from this moment."""
@@ -500,6 +511,7 @@ class Coordinator:
 
     def close(self) -> None:
         """The guest is gone: whoever still waits here goes on for real."""
+        self._unlock()
         self.closed = True
 
     def forked(self) -> None:
