@@ -228,6 +228,11 @@ def importing():
 ROWS = {row.__name__: row for row in (wall, monotonic, enter_and_leave, unused, importing)}
 
 
+def short(ratio):
+    """Write a ratio with as many digits as say something."""
+    return f"{ratio:,.0f}" if ratio >= 1_000 else f"{ratio:.4g}"
+
+
 def written(cost_ns):
     """Write a cost in a unit that fits."""
     digits = len(str(round(cost_ns)))
@@ -250,13 +255,14 @@ def measured(rows, file=None):
     """Measure rows, print the table while it grows, and write it into a file as JSON, if there is one."""
     here = machine()
     print(", ".join(f"{name} {value}" for name, value in here.items()))
-    print(f"{'what':<34}{'kit':>12}  {'peer':<22}{'':>12}{'ratio':>9}  {'half of them':<22}wanted")
+    print(f"{'what':<34}{'kit':>12}  {'peer':<22}{'':>12}{'ratio':>13}  {'half of them':<28}wanted")
     figures = []
     for row in rows:
         for line in row():
             figures.append(line)
             kit, peer = map(written, (line.cost_ns, line.peer_cost_ns))
-            ratios = f"{line.ratio:>9.4g}  {f'[{line.low:.4g}, {line.high:.4g}]':<22}"
+            low, ratio, high = map(short, (line.low, line.ratio, line.high))
+            ratios = f"{ratio:>13}  {f'[{low}, {high}]':<28}"
             met = "" if line.met else "  NOT MET"
             print(f"{line.what:<34}{kit:>12}  {line.peer:<22}{peer:>12}{ratios}{line.wanted}{met}", flush=True)
     if file:

@@ -89,7 +89,7 @@ def table(results):
     lines += ["| what | kit | peer | its cost | ratio | half of them | wanted | |", "|" + " --- |" * 8]
     for figure in results["figures"]:
         kit, peer = map(costs.written, (figure["cost_ns"], figure["peer_cost_ns"]))
-        ratio, low, high = (f"{figure[name]:,.4g}" for name in ("ratio", "low", "high"))
+        ratio, low, high = (costs.short(figure[name]) for name in ("ratio", "low", "high"))
         met = "met" if figure["met"] else "**not met**"
         what, wanted = figure["what"], figure["wanted"]
         lines.append(f"| {what} | {kit} | {figure['peer']} | {peer} | {ratio} | {low} to {high} | {wanted} | {met} |")
