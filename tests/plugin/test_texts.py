@@ -30,6 +30,7 @@ KEYS = """\
                         How true time moves; see --hvclock-pace.
   hvclock_report (string):
                         The directory of the report; see --hvclock-report.
+  hvclock_cover (bool): List every line that read a clock; see --hvclock-cover.
   hvclock_start (string):
                         True time at the start of every test, as ISO 8601 text
                         with an offset (default: the present second).
