@@ -171,7 +171,7 @@ def _places_to_come(kept: tuple[Any, ...], wanted: dict[int, Function]) -> list[
         return []
     owner, name, function = kept
     if _is(owner, ModuleType):
-        return [(owner.__name__, function, _item_setter(vars(owner), name))]
+        return [(owner.__name__, function, _item_setter(owner.__dict__, name))]
     return [(owner.__module__, function, _class_setter(owner, name))] if isinstance(owner, type) else []
 
 
