@@ -31,6 +31,8 @@ PROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf
 DEPENDENCIES = [line for line in PROJECT["dependency-groups"]["tests"] if isinstance(line, str)]
 HERE = {"pytest-hvclock", *(re.split(r"[>;\[]", line)[0] for line in DEPENDENCIES)}
 """What the tests' own environment has; the examples' has more."""
+TOLD = ("PYTEST", "PYTHON", "COV", "TOX", "CI", "BUILD_NUMBER")
+"""Variables by which a run is told how it runs; with CI or BUILD_NUMBER pytest shortens nothing, unlike the pages."""
 INSTALL = "pip install "
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w./-]+\.\w+)")
@@ -116,9 +118,7 @@ def _environment(installs: set[str]) -> dict[str, str]:
         except PackageNotFoundError:
             raise ValueError(f"the page installs {name}, which is not there") from None
         plugins += [entry.value for entry in entries.select(group="pytest11")]
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON", "COV", "TOX"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(TOLD)}
     return {
         **kept,
         "COLUMNS": "80",
