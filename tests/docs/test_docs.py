@@ -157,14 +157,14 @@ def test_the_readmes_option_strikes_an_unmarked_test_between_its_first_two_readi
 
 
 def test_the_readmes_two_commands_are_alike_and_complete() -> None:
-    """Each sets up everything by itself, on one line; .ci/run takes both from the README word for word."""
+    """Each sets up everything by itself, on one line; .ci/run takes that line from the README word for word."""
     commands = [block.strip() for block in blocks("sh") if "tox" in block]
     assert [command.rpartition(" ")[2] for command in commands] == ["examples", "tests"]
     assert len({command.rpartition(" ")[0] for command in commands}) == 1
     assert all("\n" not in command for command in commands)
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
     assert "for environment in tests examples; do" in script
-    assert 'grep -m 1 -F "tox -e $environment" README.md' in script
+    assert 'grep -m 1 -F "tox -e tests" README.md' in script
     for command, environment in zip(commands, ("examples", "tests"), strict=True):
         assert next(line for line in README.splitlines() if f"tox -e {environment}" in line) == command
 
