@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pytest_hvclock.model.guest import Guest, State
 from pytest_hvclock.running import active
@@ -75,6 +76,17 @@ def evidence(guest: Guest, after_ns: int = 0) -> str:
     if place is None:
         return f"{said}; no line of the program has read a clock meanwhile"
     return f"{said}; a clock was last read at {place} in {place.function}: {place.text}"
+
+
+def refusal(failure: BaseException) -> str | None:
+    """Return what a callable says that says no by raising; None for what ends the test or the run.
+
+    ``pytest.fail`` and ``pytest.raises`` raise what is no ``Exception``, and say no all the same.
+    """
+    pytest: Any = sys.modules.get("pytest")
+    if not isinstance(failure, Exception) and (pytest is None or not isinstance(failure, pytest.fail.Exception)):
+        return None
+    return f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
 
 
 def verdict(what: str, found: list[str], *, why: str, do: str, meant: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_hvclock.errors import RecoveryError, StateError
-from pytest_hvclock.judge import Judge, JudgedBy, evidence, recorder_of, verdict
+from pytest_hvclock.judge import Judge, JudgedBy, evidence, recorder_of, refusal, verdict
 from pytest_hvclock.model.guest import Guest, State
 from pytest_hvclock.running import active_guest
 from pytest_hvclock.running.loops import IdleSelector
@@ -91,7 +91,11 @@ class Recovery:
                 found,
                 why="the test says that somebody has to step in, and nobody has to",
                 do=f'say how soon it recovers: within="{duration_text(max(self.took_ns or 0, NS_PER_S))}"',
-                meant=f"watch for less time than {seconds_text(self.took_ns or 0)}, with hold=",
+                meant=(
+                    f"watch for less time than {seconds_text(self.took_ns)}, with hold="
+                    if self.took_ns
+                    else "let the probe ask for what somebody has to mend: it says yes at once"
+                ),
             )
         allowed = f"allowed: {seconds_text(self.allowed_ns)} of {time} after {since}"
         if self.failed_after_ns is not None:
@@ -318,6 +322,8 @@ def _judge_recovery(judge: Judge, strike_ns: int, allowed_ns: int | None, hold_n
                 return over(max(now_ns - counted.from_ns, 0) if failure is None else None)
         else:
             deadline_ns = counted.from_ns + allowed_ns
+            failure = failure or _lateness(well_since_ns, now_ns - deadline_ns)
+            said = failure or said
             if failure is None:
                 well_since_ns = now_ns if well_since_ns is None else well_since_ns
             elif now_ns > deadline_ns and well_since_ns is not None:
@@ -332,6 +338,11 @@ def _judge_recovery(judge: Judge, strike_ns: int, allowed_ns: int | None, hold_n
             end_ns = deadline_ns if well_since_ns is None else end_ns
         steps = (every_ns, end_ns - now_ns, (guest.sync_due_ns or 0) - guest.host.true_ns)
         yield min(step for step in steps if step > 0)
+
+
+def _lateness(well_since_ns: int | None, late_ns: int) -> str | None:
+    """Say of a first yes that it came too late: the probe itself has waited for it."""
+    return f"yes, but {seconds_text(late_ns)} too late" if well_since_ns is None and late_ns > 0 else None
 
 
 class _Counted:
@@ -415,25 +426,35 @@ def _ask(probe: Probe) -> str | Awaitable[object] | None:
     """Return None if the application is well, what it said if not, or what has to be awaited to know."""
     try:
         answer = probe()
-    except Exception as failure:  # noqa: BLE001  (a probe that raises says that the application is not well)
-        return f"{type(failure).__name__}: {failure}"
-    if inspect.isawaitable(answer):
-        return answer
+    except BaseException as failure:
+        said = refusal(failure)
+        if said is None:
+            raise
+        return said
+    return answer if inspect.isawaitable(answer) else _judged(answer)
+
+
+def _judged(answer: object) -> str | None:
+    """Return None for a yes, or what to say of a no; a probe that only asserts forgets to say yes."""
+    if answer is None:
+        return "None, which says no: a probe says yes by a true value"
     return None if answer else f"{answer!r}"
 
 
 async def _answer(awaited: Awaitable[object]) -> str | None:
     """Await an async probe's answer, and say the same of it."""
     try:
-        answer = await awaited
-    except Exception as failure:
+        return _judged(await awaited)
+    except BaseException as failure:
         if "trio" in sys.modules and isinstance(failure, RuntimeError) and str(failure).startswith(_TRIO_SAYS):
             raise TypeError(
                 "the probe waits for trio, and is asked on an asyncio loop: give a callable that runs it, such as "
                 "lambda: trio.run(probe)"
             ) from failure
-        return f"{type(failure).__name__}: {failure}"
-    return None if answer else f"{answer!r}"
+        said = refusal(failure)
+        if said is None:
+            raise
+        return said
 
 
 _TRIO_SAYS = ("must be called from async context", "Task got bad yield")

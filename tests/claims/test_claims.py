@@ -782,3 +782,30 @@ def test_a_claim_that_fails_at_its_end_points_at_the_block_and_not_into_the_kit(
     with pytest.raises(ClaimError) as failure, once(lambda: None):
         time.sleep(60)
     assert [entry.name for entry in failure.traceback] == [sys._getframe().f_code.co_name, "__exit__"]
+
+
+# ------------------------------------------------------------------------------------------------- beside pytest
+
+
+def test_what_pytest_calls_a_failure_says_no():
+    """A look may be written with ``pytest.raises``; what ends the run ends it."""
+    ends = time.time() + 60
+
+    def is_refused():
+        with pytest.raises(ValueError, match="expired"):
+            verify()
+        return False
+
+    def verify():
+        if time.time() >= ends:
+            raise ValueError("expired")
+
+    said = r"no longer accepted at the age of 0\.234 s \(Failed: DID NOT RAISE"
+    with pytest.raises(ClaimError, match=said), credential(is_refused, valid_for="60 s"):
+        time.sleep(100)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), credential(interrupted, valid_for="60 s"):
+        time.sleep(100)

@@ -162,6 +162,74 @@ def test_wrong_arguments_are_refused(guest):
         recovers(None, lambda: True, within="1 s")
 
 
+def test_a_yes_that_comes_too_late_is_a_no(guest):
+    """A probe that waits until the application is well: it was not asked again meanwhile, and held nothing in time."""
+    guest.step("1 h")
+    waits = lambda: guest.advance("100 s") or True  # noqa: E731
+    found = recover(guest, waits, within="30 s")
+    assert (found.recovered, found.took_ns, found.last_failure) == (False, None, "yes, but 70 s too late")
+    guest.step("1 h")
+    assert recover(guest, waits, within="100 s").took_ns == 100 * SECOND
+
+
+def test_what_pytest_calls_a_failure_is_a_no(guest):
+    """``pytest.fail`` and ``pytest.raises`` raise what is no ``Exception``; whatever else is none ends the test."""
+    guest.step("1 h")
+    begun = guest.host.true_ns
+
+    def verify():
+        if guest.host.true_ns >= begun + 5 * SECOND:
+            raise ValueError("expired")
+
+    def refuses():
+        with pytest.raises(ValueError, match="expired"):
+            verify()
+        return True
+
+    async def answers():
+        return refuses()
+
+    assert recovers(guest, refuses, within="30 s").took_ns == 5 * SECOND
+    begun = guest.host.true_ns
+    guest.step("1 h")
+    assert recovers(guest, answers, within="30 s").last_failure.startswith("Failed: DID NOT RAISE")
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    async def interrupted_async():
+        raise pytest.skip.Exception("not here")
+
+    guest.step("1 h")
+    with pytest.raises(KeyboardInterrupt):
+        recovers(guest, interrupted, within="30 s")
+    with pytest.raises(pytest.skip.Exception, match="not here"):
+        recovers(guest, interrupted_async, within="30 s")
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_probe_that_forgets_to_say_yes_is_told(guest, is_async):
+    """As one does that only asserts."""
+
+    def asserts():
+        assert guest.error_ns
+
+    async def asserts_async():
+        asserts()
+
+    guest.step("1 h")
+    found = recover(guest, asserts_async if is_async else asserts, within="2 s")
+    assert found.last_failure == "None, which says no: a probe says yes by a true value"
+
+
+def test_an_exception_without_a_text_is_told_by_its_name(guest):
+    def times_out():
+        raise TimeoutError
+
+    guest.step("1 h")
+    assert recover(guest, times_out, within="2 s").last_failure == "TimeoutError"
+
+
 # ------------------------------------------------------------------------------------------------- messages
 
 
@@ -219,6 +287,15 @@ def test_what_is_said_when_it_recovers_and_should_not(guest):
         "why it matters: the test says that somebody has to step in, and nobody has to",
         'what to do: say how soon it recovers: within="20 s"',
         "if it is meant: watch for less time than 20 s, with hold=",
+    ]
+
+
+def test_what_is_said_when_there_was_nothing_to_recover_from(guest):
+    said = lines_of(restored(guest), lambda: True, within=None)
+    assert said[0].startswith("<lambda> recovered by itself 0 s after the correction at 2026-01-01T01:00:01Z")
+    assert said[-2:] == [
+        'what to do: say how soon it recovers: within="1 s"',
+        "if it is meant: let the probe ask for what somebody has to mend: it says yes at once",
     ]
 
 

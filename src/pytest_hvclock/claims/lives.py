@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Unpack
 
 from pytest_hvclock.claims.base import Claim, ClaimSettings, Tolerance, at_once, margin_ns, to_call
-from pytest_hvclock.judge import JudgedBy
+from pytest_hvclock.judge import JudgedBy, refusal
 from pytest_hvclock.model.guest import State
 from pytest_hvclock.units import Duration, positive_ns, seconds_text
 
@@ -123,8 +123,11 @@ class _Life(Claim[None]):
             honoured = bool(at_once(self._honours, self.what))
         except TypeError:
             raise
-        except Exception as failure:  # noqa: BLE001  (one that raises says no)
-            honoured, said = False, f" ({type(failure).__name__}: {failure})"
+        except BaseException as failure:
+            refused = refusal(failure)
+            if refused is None:
+                raise
+            honoured, said = False, f" ({refused})"
         allowed = f"it lives {self._of(self._life_ns)}, tolerance {seconds_text(self._margin_ns)}"
         words = self._words
         if age_ns >= self._life_ns + self._margin_ns:
