@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import queue
 import sys
 import threading
 import time
@@ -809,3 +810,12 @@ def test_what_pytest_calls_a_failure_says_no():
 
     with pytest.raises(KeyboardInterrupt), credential(interrupted, valid_for="60 s"):
         time.sleep(100)
+
+
+def test_a_block_that_fails_by_itself_was_not_judged():
+    """Nobody knows whether the claim would have held."""
+    with pytest.raises(LookupError), lifetime(lambda: True, of="60 s"):
+        raise LookupError
+    with pytest.raises(queue.Empty), wait("10 s"):
+        queue.Queue().get(timeout=10)
+    assert [(each.what, each.held) for each in active().recorder.judgements] == [("wait of 10 s", True)]

@@ -91,6 +91,7 @@ def timeline_of(name: str) -> Timeline:
                 from_ns=guest.struck_at_ns,
                 until_ns=guest.host.true_ns,
                 allowed_ns=30 * SECONDS,
+                kind="recovery",
             )
         )
     test = f"tests/test_lease.py::test_renew[{name}]"

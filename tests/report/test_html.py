@@ -18,7 +18,7 @@ from pytest_hvclock.report import html
 from pytest_hvclock.report.files import merged, write_record
 from pytest_hvclock.report.html import page
 from pytest_hvclock.report.svg import svg
-from pytest_hvclock.timeline import Place, Reading
+from pytest_hvclock.timeline import Judgement, Place, Reading
 
 FAILED = timeline_of("restore-after-a-month")
 PASSED = replace(timeline_of("drift-500ppm"), outcome="passed", failure="", command="")
@@ -62,6 +62,11 @@ def test_the_page_has_an_index_of_tests_with_what_was_judged_and_how_to_repeat_i
     ]
     assert "<h2>lease log</h2><pre>renewed 11 times</pre>" in text
     assert "allowed 30 s, did not recover" in text
+    claims = (Judgement("wait", held=False), Judgement("lifetime", held=True, allowed_ns=60 * 10**9))
+    shown = re.findall(r'<span class="soft">(.*?)</span>', page([replace(PASSED, judgements=claims[1:])]))
+    assert shown == ["held"]
+    shown = re.findall(r'<span class="soft">(.*?)</span>', page([replace(PASSED, judgements=claims)]))
+    assert shown == ["did not hold"]
     assert text.count('class="copy"') == 1
     assert "-o hvclock_start=2026-01-01T00:00:00Z" in text
 

@@ -15,7 +15,7 @@ from gallery import SECONDS, timeline_of
 from pytest_hvclock.clocks.trail import Bend
 from pytest_hvclock.report.svg import svg
 from pytest_hvclock.scenarios import SCENARIOS
-from pytest_hvclock.timeline import Place, Reading, Timeline
+from pytest_hvclock.timeline import Judgement, Place, Reading, Timeline
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
@@ -109,3 +109,23 @@ def test_the_same_timeline_gives_the_same_bytes_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("end", [20, 45, 90, 200])
+def test_what_came_of_a_recovery_stands_where_there_is_room(end: int) -> None:
+    """It never runs into what stands on the left, nor out of the drawing."""
+    judgement = Judgement(
+        "the connection to the broker recovers",
+        held=False,
+        from_ns=10 * SECONDS,
+        allowed_ns=10 * SECONDS,
+        took_ns=4 * SECONDS,
+        kind="recovery",
+    )
+    sync = (Bend(0, -SECONDS, 0, 0, 10**9), Bend(10 * SECONDS, 0, 0, 10, 10**9))
+    drawn = svg(Timeline(0, end * SECONDS, sync, judgements=(judgement,)))
+    found = re.findall(r'<text x="(\d+)"[^>]*?(?:text-anchor="(\w+)")?>([^<]*not for long)</text>', drawn)
+    assert found or end == 20
+    for x, anchor, text in found:
+        left, right = (int(x) - 7 * len(text), int(x)) if anchor == "end" else (int(x), int(x) + 7 * len(text))
+        assert 170 <= left <= right <= 960

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from gallery import PICTURES, PINNED, SECONDS, pinned, timeline_of
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_hvclock.clocks.trail import Bend
 from pytest_hvclock.report.text import HEIGHT, picture
-from pytest_hvclock.report.words import error_words, length_text
+from pytest_hvclock.report.words import error_words, length_text, outcome_words
 from pytest_hvclock.scenarios import SCENARIOS
 from pytest_hvclock.timeline import Deed, Judgement, Place, Reading, Timeline
 
@@ -131,10 +132,30 @@ def test_a_guest_that_is_off_has_no_curve_and_no_monotonic_time() -> None:
 def test_a_recovery_shows_how_long_it_could_take_and_took() -> None:
     """From where it was counted to where it had to be over."""
     judgement = Judgement(
-        "held", held=True, from_ns=10 * SECONDS, until_ns=45 * SECONDS, allowed_ns=30 * SECONDS, took_ns=12 * SECONDS
+        "well recovers",
+        held=True,
+        from_ns=10 * SECONDS,
+        until_ns=45 * SECONDS,
+        allowed_ns=30 * SECONDS,
+        took_ns=12 * SECONDS,
+        kind="recovery",
     )
     timeline = Timeline(0, 60 * SECONDS, (Bend(0, 0, 0, 0, PPB),), judgements=(judgement,))
-    assert re.search(r"├─+ 30 s ─+┤ recovered, took 12 s", rows(picture(timeline), "allowed"))
+    assert re.search(r"├─+ 30 s ─+┤ recovered in 12 s", rows(picture(timeline), "allowed"))
+    lease = replace(timeline, judgements=(replace(judgement, what="lifetime", kind="claim"),))
+    assert re.search(r"├─+ 30 s ─+┤ held", rows(picture(lease), "allowed"))
+
+
+def test_what_came_of_it_is_said_as_it_is() -> None:
+    """A claim does not recover, and one that was well for a while did."""
+    claim = Judgement("lifetime of 60 s", held=True, allowed_ns=60 * SECONDS)
+    assert outcome_words(claim) == "held"
+    assert outcome_words(replace(claim, held=False, took_ns=61 * SECONDS)) == "did not hold"
+    recovery = Judgement("well recovers", held=True, allowed_ns=60 * SECONDS, took_ns=SECONDS, kind="recovery")
+    assert outcome_words(recovery) == "recovered in 1 s"
+    assert outcome_words(replace(recovery, held=False)) == "was well after 1 s, but not for long"
+    assert outcome_words(replace(recovery, held=False, took_ns=None)) == "did not recover"
+    assert outcome_words(replace(recovery, allowed_ns=None, took_ns=None)) == "held"
 
 
 def test_nothing_at_all_is_drawn_too() -> None:

@@ -89,7 +89,8 @@ class Claim(AbstractContextManager[T], Generic[T]):
     ) -> None:
         """Judge the block, leave the judgement in the guest's record, and raise what does not hold."""
         __tracebackhide__ = True
-        if failure is None or (self._judges_failures and isinstance(failure, Exception) and self._failure is None):
+        judged = failure is None or (self._judges_failures and isinstance(failure, Exception) and self._failure is None)
+        if judged:
             try:
                 self._end()
             except ClaimError as broken:
@@ -97,7 +98,7 @@ class Claim(AbstractContextManager[T], Generic[T]):
         self._open = False
         guest = self.judge.guest
         recorder = recorder_of(guest)
-        if recorder is not None:
+        if recorder is not None and (judged or self._failure is not None):
             recorder.judgements.append(
                 Judgement(
                     self.what,

@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from pytest_hvclock.report.cover import Cover
 from pytest_hvclock.report.svg import STYLE, svg
-from pytest_hvclock.report.words import length_text
+from pytest_hvclock.report.words import length_text, outcome_words
 from pytest_hvclock.timeline import Judgement, Timeline
 
 _DRAWN = 2_000_000
@@ -86,7 +86,9 @@ def _test(timeline: Timeline, sections: Sequence[tuple[str, str]], drawing: str 
         if drawing is not None
         else f'<div class="drawing" data-packed="{number}"><noscript>Drawn with JavaScript.</noscript></div>'
     )
-    took = "".join(f'<span class="soft">{_text(_short(one))}</span>' for one in timeline.judgements[-1:])
+    worst = next((one for one in timeline.judgements if not one.held), None)
+    shown = [worst] if worst is not None else timeline.judgements[-1:]
+    took = "".join(f'<span class="soft">{_text(_short(one))}</span>' for one in shown)
     buttons = "".join(
         f'<button type="button" data-act="{act}" aria-label="{label}">{shown}</button>'
         for act, label, shown in (("+", "zoom in", "+"), ("-", "zoom out", "−"), ("0", "show all", "all"))  # noqa: RUF001
@@ -105,10 +107,8 @@ def _test(timeline: Timeline, sections: Sequence[tuple[str, str]], drawing: str 
 
 
 def _short(judgement: Judgement) -> str:
-    if judgement.allowed_ns is None:
-        return "held" if judgement.held else "did not hold"
-    took = "did not recover" if judgement.took_ns is None else f"took {length_text(judgement.took_ns)}"
-    return f"allowed {length_text(judgement.allowed_ns)}, {took}"
+    allowed = "" if judgement.allowed_ns is None else f"allowed {length_text(judgement.allowed_ns)}, "
+    return f"{allowed if judgement.kind == 'recovery' else ''}{outcome_words(judgement)}"
 
 
 def _judgements(judgements: Sequence[Judgement]) -> str:

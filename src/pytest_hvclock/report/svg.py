@@ -20,7 +20,7 @@ from pytest_hvclock.report.moments import (
     when,
 )
 from pytest_hvclock.report.scales import ErrorScale, TimeScale
-from pytest_hvclock.report.words import error_words, length_text
+from pytest_hvclock.report.words import error_words, length_text, outcome_words
 from pytest_hvclock.timeline import Judgement, Reading, Timeline
 from pytest_hvclock.units import NS_PER_S, iso
 
@@ -272,14 +272,17 @@ class _Drawing:
             return
         left, right = self.x(judgement.from_ns), self.x(judgement.from_ns + judgement.allowed_ns)
         yield _text(_LEFT - 10, y + 4, f"allowed {length_text(judgement.allowed_ns)}", kind="soft", anchor="end")
-        took = "" if judgement.took_ns is None else f" after {length_text(judgement.took_ns)}"
-        said = f"{judgement.what}: {'recovered' if judgement.held else 'did not recover'}{took}"
+        said = f"{judgement.what}: {outcome_words(judgement)}"
         kind = "held" if judgement.held else "late"
         yield f'<path class="{kind}" d="M{left},{y}H{max(right, left + 2)}"><title>{_escaped(said)}</title></path>'
-        if right + 8 + len(said) * _CHARACTER < _WIDTH:
-            yield _text(right + 8, y + 4, said)
-        else:
-            yield _text(left - 8, y + 4, said, anchor="end")
+        for text in (said, outcome_words(judgement)):
+            wide = 8 + len(text) * _CHARACTER
+            if right + wide < _WIDTH:
+                yield _text(right + 8, y + 4, text)
+                break
+            if left - wide > _LEFT:
+                yield _text(left - 8, y + 4, text, anchor="end")
+                break
 
     def _line(self, line: Line, y: int) -> Iterator[str]:
         """Show when one line of the program read a clock: a tick for each, red where the time was wrong."""

@@ -19,7 +19,7 @@ from pytest_hvclock.report.moments import (
     when,
 )
 from pytest_hvclock.report.scales import ErrorScale, TimeScale
-from pytest_hvclock.report.words import error_words, length_text
+from pytest_hvclock.report.words import error_words, length_text, outcome_words
 from pytest_hvclock.timeline import Timeline
 from pytest_hvclock.units import NS_PER_S, iso
 
@@ -272,8 +272,7 @@ class _Picture:
         right = max(self.time.x(self.judged.from_ns + self.judged.allowed_ns), left + 1)
         text = self._fitted((f" {length_text(self.judged.allowed_ns)} ",), right - left - 1, self.pen.dash)
         row.put(left, f"{self.pen.ends[0]}{text}{self.pen.ends[2]}")
-        took = "" if self.judged.took_ns is None else f", took {length_text(self.judged.took_ns)}"
-        said = f" {'' if self.judged.held else 'not '}recovered{took}"
+        said = f" {outcome_words(self.judged)}"
         if not row.put_if_free(right + 1, said):
             row.put_if_free(left - len(said) - 1, said)
         return [f"{'allowed':>{_LABEL - 1}} {row.text}"]

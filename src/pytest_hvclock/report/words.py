@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_hvclock.timeline import Judgement
 from pytest_hvclock.units import NS_PER_MS, NS_PER_S, NS_PER_US
 
 _H = 3_600 * NS_PER_S
@@ -42,3 +43,13 @@ def error_words(error_ns: int | None) -> str:
     if error_ns == 0:
         return "at true time"
     return f"{length_text(error_ns)} {'ahead' if error_ns > 0 else 'behind'}"
+
+
+def outcome_words(judgement: Judgement) -> str:
+    """Say what came of a recovery or a claim, in a few words."""
+    if judgement.kind != "recovery" or judgement.allowed_ns is None:
+        return "held" if judgement.held else "did not hold"
+    if judgement.took_ns is None:
+        return "did not recover"
+    took = length_text(judgement.took_ns)
+    return f"recovered in {took}" if judgement.held else f"was well after {took}, but not for long"
