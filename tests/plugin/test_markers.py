@@ -328,6 +328,32 @@ def test_a_recovery_in_code_is_told_as_one_of_the_marker(pytester):
     ]  # fmt: skip
 
 
+def test_each_recovery_of_a_test_is_told_with_what_it_was_allowed(pytester):
+    """In their order, and the one that comes to nothing is told by its failure alone."""
+    result = run(
+        pytester,
+        """
+        from pytest_hvclock import recovers
+        def test_three(hvclock):
+            for seconds in (12, 4, 70):
+                hvclock.step("1 h")
+                began = hvclock.host.true_ns
+                well = lambda: hvclock.host.true_ns >= began + seconds * 10 ** 9
+                recovers(hvclock, well, within=f"{seconds + 2} s" if seconds < 70 else "60 s", every="1 s")
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "recovered * scenario  allowed  took",
+            "*.py::test_three  a verb       14 s  12 s",
+            "*.py::test_three  a verb        6 s   4 s",
+            "*short test summary info*",
+        ],
+        consecutive=True,
+    )
+
+
 def test_the_recovery_marker_takes_either_judge_an_async_probe_and_none(pytester):
     """``within=None`` passes where nothing recovers, fails where something does, and reports no time to recover."""
     result = run(

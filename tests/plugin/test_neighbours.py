@@ -203,6 +203,34 @@ def test_pytest_rerunfailures(run):
     result.stdout.no_fnmatch_line("*- Guest clock -*")
 
 
+def test_a_rerun_is_told_once(run, pytester):
+    """What came of the test in the end, and not how often it was tried."""
+    result = run(
+        """
+        import pytest, time
+        from pytest_hvclock import recovers
+
+        RUNS = []
+
+        @pytest.mark.flaky(reruns=2)
+        @pytest.mark.hvclock("azure-pause-28s")
+        def test_it(hvclock):
+            RUNS.append(hvclock)
+            hvclock.strike()
+            recovers(hvclock, lambda: time.time() > 0, within="30 s")
+            assert len(RUNS) == 3
+        """,
+        "--junitxml=report.xml",
+        passed=2,
+        rerun=2,
+    )
+    result.stdout.fnmatch_lines(
+        ["azure-pause-28s: 1 recovered", "recovered *", "*::test_it  azure-pause-28s     30 s   0 s"], consecutive=True
+    )
+    assert result.stdout.str().count("::test_it  azure-pause-28s") == 1
+    assert (pytester.path / "report.xml").read_text().count("hvclock.recovered_after") == 3  # one for each try
+
+
 def test_pytest_rerunfailures_under_xdist(run):
     """Its server and its threads are nobody's business."""
     run(RERUNS, "-n2", "--dist=loadfile", passed=2, rerun=2)

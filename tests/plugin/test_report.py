@@ -269,3 +269,13 @@ def test_a_section_that_is_none_breaks_no_run(pytester):
     result.stdout.fnmatch_lines(
         ["pytest_hvclock_report_sections returned 5: return a sequence of titles and texts", "*- Guest clock -*"]
     )
+
+
+def test_without_a_summary_nothing_is_told_at_the_end(pytester):
+    """Nor is anything missing: the same tests pass and fail."""
+    pytester.makepyfile(test_it=SUITE)
+    result = pytester.runpytest_subprocess(*START, "--no-summary")
+    result.assert_outcomes(passed=6, failed=2)
+    result.stdout.no_fnmatch_line("*guest clocks*")
+    result.stdout.no_fnmatch_line("*restore-after-a-month*")
+    assert result.stderr.str() == ""

@@ -244,6 +244,8 @@ def _prepare(item: pytest.Item, param: str | None, settings: Settings) -> OnGues
     on_guest = OnGuest(item, guest, running, moment)
     on_guest.recovers = recovers(item)
     on_guest.allow_vacuous = marked.allow_vacuous
+    properties = item.user_properties
+    properties[:] = [each for each in properties if not each[0].startswith("hvclock.")]  # those of a run before a rerun
     if scenario is not None:
         item.user_properties.append(("hvclock.scenario", scenario.name))
         for anomaly in scenario.before:

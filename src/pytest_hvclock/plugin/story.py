@@ -14,12 +14,14 @@ _ROWS = 20
 
 
 class Recovered(NamedTuple):
-    """How one test's application got over a scenario; what took more of its time comes last."""
+    """How one test's application got over a strike; what took more of its time comes last."""
 
     share: Fraction
     """How much of the time that was allowed it took."""
     scenario: str
     test: str
+    number: int
+    """Which of the test's recoveries it was."""
     allowed: str
     took: str
 
@@ -39,12 +41,13 @@ class Story:
         """Take note of a test that ran under a scenario, and of readers of real clocks that it has."""
         for name, text in getattr(report, "hvclock_unreached", {}).items():
             self._unreached.setdefault(name, text)
-        if report.when != "call":
+        if report.when != "call" or report.outcome not in {"passed", "failed", "skipped"}:  # "rerun" is none
             return
         properties = dict(report.user_properties)
-        scenario, took = properties.get("hvclock.scenario"), properties.get("hvclock.recovered_after")
-        if took is not None:
-            self._add_recovery(report, str(scenario or "a verb"), str(properties["hvclock.allowed"]), str(took))
+        scenario = properties.get("hvclock.scenario")
+        recovered = _recoveries(report)
+        for number, (allowed, took) in enumerate(recovered):
+            self._add_recovery(report.nodeid, str(scenario or "a verb"), number, allowed, took)
         if not isinstance(scenario, str):
             return
         reason = getattr(report, "wasxfail", None)
@@ -57,16 +60,16 @@ class Story:
             del broke[_ROWS:]
         elif report.skipped:
             return
-        elif took is not None:
+        elif recovered:
             outcome = "recovered"
         else:
             outcome = "held" if properties.get("hvclock.struck", True) else "not struck"
         self._counts.setdefault(scenario, Counter())[outcome] += 1
 
-    def _add_recovery(self, report: pytest.TestReport, scenario: str, allowed: str, took: str) -> None:
+    def _add_recovery(self, test: str, scenario: str, number: int, allowed: str, took: str) -> None:
         share = Fraction(took) / Fraction(allowed) if Fraction(allowed) else Fraction(0)
         self._many += 1
-        heapq.heappush(self._recovered, Recovered(share, scenario, report.nodeid, allowed, took))
+        heapq.heappush(self._recovered, Recovered(share, scenario, test, number, allowed, took))
         if len(self._recovered) > _ROWS:
             heapq.heappop(self._recovered)
 
@@ -94,7 +97,7 @@ class Story:
             return []
         rows = [
             (_short(row.test, row.scenario), row.scenario, f"{row.allowed} s", f"{row.took} s")
-            for row in sorted(self._recovered, key=lambda row: (row.scenario, row.test))
+            for row in sorted(self._recovered, key=lambda row: row[1:4])
         ]
         rows.insert(0, ("recovered", "scenario", "allowed", "took"))
         first, second, third, fourth = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -102,6 +105,18 @@ class Story:
         if self._many > len(self._recovered):
             lines.append(f"and {self._many - len(self._recovered)} more, each in a smaller part of its time")
         return lines
+
+
+def _recoveries(report: pytest.TestReport) -> list[tuple[str, str]]:
+    """Return what each recovery of a test was allowed and took, in their order; one that came to nothing took none."""
+    found: list[tuple[str, str]] = []
+    allowed = ""
+    for name, value in report.user_properties:
+        if name == "hvclock.allowed":
+            allowed = str(value)
+        elif name == "hvclock.recovered_after":
+            found.append((allowed, str(value)))
+    return found
 
 
 _OUTCOMES = ("broke", "recovered", "held", "not struck")
