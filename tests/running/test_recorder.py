@@ -183,3 +183,40 @@ def test_the_timeline_has_verbs_and_sets_in_their_order(guest, running):
     assert (timeline.test, timeline.outcome) == ("it", "passed")
     assert timeline.error_at(timeline.deeds[-1].at_ns - 1) == -3600 * S
     assert timeline.error_at(timeline.end_ns) == 0
+
+
+def test_threads_are_counted_within_the_record_and_at_one_instant_told_one_after_the_other(running):
+    """Python counts them through the process: the record would tell which tests have run before."""
+    recorder = running.record()
+    with running:
+        ready = threading.Barrier(2)
+
+        def read():
+            ready.wait()
+            for _ in range(3):
+                time.time()
+                time.monotonic()
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        named = threading.Thread(target=time.time, name="pump 12")
+        for thread in (*threads, named):
+            thread.start()
+        for thread in (*threads, named):
+            thread.join()
+    readings = recorder.timeline().readings
+    program = [(reading.thread, reading.clock) for reading in readings if reading.place.function.endswith("read")]
+    assert program == [(f"Thread-{number} (read)", clock) for number in (1, 2) for clock in ("wall", "monotonic") * 3]
+    assert "pump 12" in {reading.thread for reading in readings}
+
+
+def test_a_thread_that_is_gone_keeps_its_name_in_the_record(running):
+    """The system gives its number to the next one."""
+    recorder = running.record()
+    with running:
+        for name in ("first", "second", "third"):
+            thread = threading.Thread(target=lambda: (time.time(), time.sleep(1)), name=name)
+            thread.start()
+            thread.join()
+    timeline = recorder.timeline()
+    assert [reading.thread for reading in timeline.readings] == ["first", "second", "third"]
+    assert [wait.thread for wait in timeline.waits if wait.thread != "MainThread"] == ["first", "second", "third"]

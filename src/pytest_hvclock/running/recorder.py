@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import sys
 import sysconfig
 import threading
 from _thread import allocate_lock, get_ident
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
-from types import CodeType
-from typing import Any
+from types import CodeType, SimpleNamespace
+from typing import Any, TypeVar
 
 from pytest_hvclock.clocks.sets import ClockSet
 from pytest_hvclock.model.guest import Guest
@@ -24,6 +25,9 @@ KEPT = 10_000
 """So many readings are kept, the last ones; all are counted."""
 
 _getframe = sys._getframe
+_threads: dict[int, Any] = threading._active  # type: ignore[attr-defined]
+_NOBODY = SimpleNamespace(_name="?")
+E = TypeVar("E", bound=tuple[Any, ...])
 Site = tuple[CodeType, int]
 """A place in compiled code: cheap to take, and worked out to a line only if somebody wants to know."""
 
@@ -40,10 +44,9 @@ class Recorder:
         self._kept = kept
         self._gone: dict[str, int] = {}
         self._trimming = allocate_lock()
-        self._names: dict[int, str] = {}
-        self.readings: list[tuple[CodeType, int, str, int, int, int]] = []
+        self.readings: list[tuple[CodeType, int, str, int, int, str]] = []
         """Code, instruction, clock, value and true time in nanoseconds, thread: all, or of very many the last."""
-        self.waits: deque[tuple[CodeType, int, int | None, int, int]] = deque(maxlen=kept)
+        self.waits: deque[tuple[CodeType, int, int | None, int, str]] = deque(maxlen=kept)
         """Code, instruction, nanoseconds asked for, true time in nanoseconds, thread."""
         self.judgements: list[Judgement] = []
 
@@ -52,8 +55,7 @@ class Recorder:
         frame: Any = _getframe(1)
         while id(frame.f_globals) in kit():
             frame = frame.f_back
-        thread = get_ident()
-        self._name(thread)
+        thread = _threads.get(get_ident(), _NOBODY)._name
         self.waits.append((frame.f_code, frame.f_lasti, asked_ns, self._guest.host._true_ns, thread))
 
     def taking_down(self, reader: Reader, clock: str, depth: int) -> Callable[[], int]:
@@ -61,7 +63,7 @@ class Recorder:
 
         One function in one piece, without an attribute more than it needs: this is what a recorded reading costs.
         """
-        readings, append, names, ours = self.readings, self.readings.append, self._names, kit()
+        readings, append, ours, thread_of = self.readings, self.readings.append, kit(), _threads.get
         most = 2 * self._kept
         read = attrgetter(clock, "true")
 
@@ -70,10 +72,7 @@ class Recorder:
             frame: Any = _getframe(depth)
             while id(frame.f_globals) in ours and frame.f_back is not None:
                 frame = frame.f_back
-            thread = get_ident()
-            if thread not in names:
-                self._name(thread)
-            append((frame.f_code, frame.f_lasti, clock, value_ns, true_ns, thread))
+            append((frame.f_code, frame.f_lasti, clock, value_ns, true_ns, thread_of(get_ident(), _NOBODY)._name))
             if len(readings) > most:
                 self._trim()
             return value_ns  # type: ignore[no-any-return]
@@ -87,10 +86,6 @@ class Recorder:
             if many > 0:
                 self._gone = dict(Counter(self._gone) + Counter(entry[2] for entry in self.readings[:many]))
                 del self.readings[:many]
-
-    def _name(self, thread: int) -> None:
-        """Remember a thread's name while it lives."""
-        self._names[thread] = getattr(threading._active.get(thread), "name", "?")  # type: ignore[attr-defined]
 
     def last_place(self, after_ns: int = 0) -> Place | None:
         """Return the line of the program that read a clock last, not before ``after_ns`` of true time, or None."""
@@ -124,7 +119,8 @@ class Recorder:
     def timeline(self, **known: Any) -> Timeline:
         """Return the record so far; ``known`` is what else a ``Timeline`` holds, such as its test and outcome."""
         guest = self._guest
-        names = self._names
+        readings, waits = list(self.readings), list(self.waits)
+        names = _renumbered({thread for *_, thread in readings} | {thread for *_, thread in waits})
         sets = guest.clock_sets[self._sets :]
         deeds = [Deed(at_ns, what) for at_ns, what in self.trail.deeds] + [_deed(entry) for entry in sets]
         return Timeline(
@@ -132,10 +128,10 @@ class Recorder:
             end_ns=guest.host.true_ns,
             bends=tuple(bend for bend in self.trail.bends),
             deeds=tuple(sorted(deeds, key=lambda deed: deed.at_ns)),
-            readings=tuple(self._readings(names)),
+            readings=tuple(_readings(readings, names)),
             waits=tuple(
                 Wait(at_ns, asked_ns, place_of((code, instruction)), names[thread])
-                for code, instruction, asked_ns, at_ns, thread in self.waits
+                for code, instruction, asked_ns, at_ns, thread in _in_order(waits, names)
             ),
             counts=self.counts,
             judgements=tuple(self.judgements),
@@ -143,21 +139,50 @@ class Recorder:
             **known,
         )
 
-    def _readings(self, names: dict[int, str]) -> list[Reading]:
-        """Return the program's readings; the same one again at the same instant is one with a count."""
-        found: list[tuple[Any, list[Any]]] = []
-        for code, instruction, clock, value_ns, at_ns, thread in list(self.readings):
-            if not is_the_programs(code):
-                continue
-            key = (code, instruction, clock, value_ns, at_ns, thread)
-            if found and found[-1][0] == key:
-                found[-1][1][0] += 1
-            else:
-                found.append((key, [1]))
-        return [
-            Reading(at_ns, clock, value_ns, place_of((code, instruction)), names[thread], times)
-            for (code, instruction, clock, value_ns, at_ns, thread), (times,) in found
-        ]
+
+def _readings(entries: list[tuple[CodeType, int, str, int, int, str]], names: dict[str, str]) -> list[Reading]:
+    """Return the program's readings; the same one again at the same instant is one with a count."""
+    found: list[tuple[Any, list[int]]] = []
+    for key in _in_order(entries, names):
+        if not is_the_programs(key[0]):
+            continue
+        if found and found[-1][0] == key:
+            found[-1][1][0] += 1
+        else:
+            found.append((key, [1]))
+    return [
+        Reading(at_ns, clock, value_ns, place_of((code, instruction)), names[thread], times)
+        for (code, instruction, clock, value_ns, at_ns, thread), (times,) in found
+    ]
+
+
+def _in_order(entries: list[E], names: dict[str, str]) -> list[E]:
+    """Sort what was taken down by true time, and then by thread: at one instant, which comes first is chance."""
+    ranks = {name: rank for rank, name in enumerate(names)}
+    return sorted(entries, key=lambda entry: (entry[-2], ranks[entry[-1]]))
+
+
+def _renumbered(threads: Iterable[str]) -> dict[str, str]:
+    """Return the names of threads, and what to call them in a record, by their numbers.
+
+    Python counts its threads through the whole process; in a record they are counted from 1, whatever ran before.
+    """
+    found: dict[str, str] = {}
+    counts: dict[str, dict[str, int]] = {}
+    for name in sorted(threads, key=lambda name: [(len(part), part) for part in _NUMBERS.split(name)]):
+        numbered = _COUNTED.match(name)
+        if numbered is not None:
+            numbers = counts.setdefault(numbered[1], {})
+            number = numbers.setdefault(numbered[2], len(numbers) + 1)
+            found[name] = f"{numbered[1]}{number}{name[numbered.end() :]}"
+        else:
+            found[name] = name
+    return found
+
+
+_NUMBERS = re.compile(r"(\d+)")
+_COUNTED = re.compile(r"((?:Thread|Dummy|ThreadPoolExecutor)-)(\d+)")
+"""How Python names threads that nobody has named."""
 
 
 class RecordingReader:
