@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,16 @@ from pytest_hvclock.report.text import picture
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read a record and draw each of its timelines; returns the exit code."""
+    try:
+        code = _report(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough, as head has; and nothing is to be said at the exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _report(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pytest_hvclock", description="Draw what a run has recorded.")
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser("report", help="draw the timelines of a record.json")

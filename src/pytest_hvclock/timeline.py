@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from types import NoneType
+from typing import Any, TypeVar
 
 from pytest_hvclock.clocks.trail import Bend
+
+E = TypeVar("E", "Place", "Reading", "Wait", "Deed", "Judgement", "Timeline")
 
 SCHEMA = 1
 """The version of the JSON; a reader refuses what is newer."""
@@ -159,16 +162,45 @@ class Timeline:
         try:
             known: dict[str, Any] = {
                 **given,
-                "bends": tuple(Bend(*bend) for bend in given["bends"]),
-                "deeds": tuple(Deed(**deed) for deed in given["deeds"]),
-                "readings": tuple(Reading(**_placed(reading)) for reading in given["readings"]),
-                "waits": tuple(Wait(**_placed(wait)) for wait in given["waits"]),
-                "judgements": tuple(Judgement(**judgement) for judgement in given["judgements"]),
+                "bends": tuple(_bend(*bend) for bend in given["bends"]),
+                "deeds": tuple(_checked(Deed(**deed)) for deed in given["deeds"]),
+                "readings": tuple(_checked(Reading(**_placed(reading))) for reading in given["readings"]),
+                "waits": tuple(_checked(Wait(**_placed(wait))) for wait in given["waits"]),
+                "judgements": tuple(_checked(Judgement(**judgement)) for judgement in given["judgements"]),
             }
-            return cls(**known)
+            return _checked(cls(**known))
         except (KeyError, TypeError) as wrong:
             raise ValueError(f"this is no timeline: {wrong}") from None
 
 
 def _placed(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {**value, "place": Place(**value["place"])}
+    return {**value, "place": _checked(Place(**value["place"]))}
+
+
+def _bend(*values: Any) -> Bend:
+    """Return a bend of whole numbers, of which the error alone may be missing.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    bend = Bend(*values)
+    if not all(isinstance(value, int) for value in bend._replace(error_ns=bend.error_ns or 0)):
+        raise TypeError(f"a bend is of whole numbers, and not {list(values)!r}")
+    return bend
+
+
+def _checked(entry: E) -> E:
+    """Return an entry whose texts are texts and whose numbers are whole numbers.
+
+    Raises:
+        TypeError: for another.
+    """
+    for each in fields(entry):
+        value, kinds = getattr(entry, each.name), _KINDS.get(str(each.type))
+        if kinds is not None and not isinstance(value, kinds):
+            raise TypeError(f"{each.name} of a {type(entry).__name__.lower()} is {each.type}, and not {value!r}")
+    return entry
+
+
+_KINDS = {"str": (str,), "bool": (bool,), "int": (int,), "int | None": (int, NoneType)}
+"""What a field's annotation says of its value; those that are not here are made of such entries."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -89,6 +93,7 @@ def test_drawings_are_files_with_names_that_every_system_takes(record: Path, tmp
         ('{"schema": 1}', "this is no record of a run: it has no schema and tests"),
         ('{"schema": 2, "tests": []}', "this is a record of schema 2, and this version reads 1 or older"),
         ('{"schema": 1, "tests": 3}', "this is no record of a run: 'int' object is not iterable"),
+        ("[" * 100_000, "this is no JSON"),
         (
             '{"schema": 1, "tests": [{}]}',
             "this is no record of a run: this is no timeline of schema 1 or older: schema is None",
@@ -109,3 +114,39 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Captur
     """And no traceback shown."""
     assert main(["report", str(tmp_path / "none.json")]) == 2
     assert capsys.readouterr().err == f"pytest_hvclock report: {tmp_path / 'none.json'}: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        (("start_ns",), "now", "start_ns of a timeline is int, and not 'now'"),
+        (("end_ns",), 1.5, "end_ns of a timeline is int, and not 1.5"),
+        (("test",), 5, "test of a timeline is str, and not 5"),
+        (("judgements", 0, "allowed_ns"), "30 s", "allowed_ns of a judgement is int | None, and not '30 s'"),
+        (("deeds", 0, "what"), None, "what of a deed is str, and not None"),
+        (("bends", 0, 1), "ahead", "a bend is of whole numbers, and not [*]"),
+        (("readings", 0, "at_ns"), [], "at_ns of a reading is int, and not []"),
+    ],
+)
+def test_a_record_that_somebody_has_edited_is_refused_in_one_line(
+    record: Path, capsys: pytest.CaptureFixture[str], path: tuple[str | int, ...], value: object, why: str
+) -> None:
+    """With what is wrong in it, before anything is drawn."""
+    written = json.loads(record.read_text(encoding="utf-8"))
+    *inner, name = path
+    reduce(getitem, inner, written["tests"][-1])[name] = value
+    record.write_text(json.dumps(written), encoding="utf-8")
+    assert main(["report", str(record)]) == 2
+    said = capsys.readouterr()
+    head = f"pytest_hvclock report: {record}: this is no record of a run: this is no timeline: "
+    assert (said.out, re.sub(r"\[.+\]", "[*]", said.err.removeprefix(head))) == ("", f"{why}\n")
+
+
+def test_whoever_reads_may_stop_before_the_end(record: Path) -> None:
+    """As ``head`` does, and nothing is said about it."""
+    to_read, to_write = os.pipe()
+    os.close(to_read)
+    command = [sys.executable, "-m", "pytest_hvclock", "report", str(record)]
+    done = subprocess.run(command, stdout=to_write, stderr=subprocess.PIPE, check=False)
+    os.close(to_write)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -61,7 +61,7 @@ def read_record(path: Path) -> Run:
     """
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # bytes that are no text are one too
+    except (ValueError, RecursionError):  # bytes that are no text are one too
         raise ValueError("this is no JSON") from None
     record = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     schema = record.get("schema")
