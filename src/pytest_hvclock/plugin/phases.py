@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from types import ModuleType
 from typing import Any
 
@@ -62,6 +62,12 @@ class OnGuest:
         """Enter the claims that the hook has for every test on a guest; what this returns leaves them."""
         with ExitStack() as entered:
             for claims in self.item.ihook.pytest_hvclock_claims(guest=self.guest):
+                if not isinstance(claims, Sequence) or not all(
+                    isinstance(each, AbstractContextManager) for each in claims
+                ):
+                    pytest.fail(
+                        f"pytest_hvclock_claims returned {claims!r}: return a sequence of claims", pytrace=False
+                    )
                 for claim in claims:
                     entered.enter_context(claim)
             return entered.pop_all()
