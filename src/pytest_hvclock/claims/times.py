@@ -76,7 +76,7 @@ class _Wait(Claim[None]):
         self._fail(
             f"{what} {self._of(self._took_ns)} ({self._asked()})",
             why="whoever waits is blocked long after it wanted to give up",
-            do="count the deadline on time.monotonic(): the wall clock was set while it waited",
+            do="count the deadline on time.monotonic(): the wall clock may be set while it waits",
             meant="allow more with tolerance=, or claim the wait that it really is",
         )
 
@@ -89,7 +89,7 @@ class _Wait(Claim[None]):
             self._fail(
                 f"was over after {self._of(self._took_ns)} ({self._asked()})",
                 why="it gives up although there was time left, or did not wait at all",
-                do="count the deadline on time.monotonic(): the wall clock was set while it waited",
+                do="count the deadline on time.monotonic(): the wall clock may be set while it waits",
                 meant="claim only the wait that is in vain; one that gets what it wants may end early",
             )
         elif self._took_ns > self._asked_ns + self._margin_ns:
