@@ -2,8 +2,8 @@
 
 In stepped pace a loop that reads a clock until some time has come, and never waits, would go on for ever; one that
 waits for no time at all, which moves 100 ns, for hours. A thread of the harness looks now and then whether true time
-has moved to speak of. Only when it has not for a while are readings counted, and the thread that reads the same line again and again is stopped there; a test that merely takes its time
-pays for none of this.
+has moved to speak of. Only when it has not for a while are readings counted, and the thread that reads the same line
+again and again is stopped there; a test that merely takes its time pays for none of this.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ class Watchdog:
             self._reads, self._reads_before = Counter(), Counter()
             raise StuckError(
                 f"{place[0]}:{place[1]} has read a clock {reads:,} times while true time stood still, or nearly: in "
-                "stepped pace only sleeping, waiting and hvclock.advance() let it pass. Sleep in the loop, or let the test "
-                'run with pace="live"'
+                "stepped pace only sleeping, waiting and hvclock.advance() let it pass. Sleep in the loop, or let the "
+                'test run with pace="live"'
             )
 
 
