@@ -22,6 +22,7 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_title = f"pytest-hvclock {release}"
 html_copy_source = html_show_sourcelink = False
+html_static_path = html_css_files = ["site.css"]
 highlight_language = "text"
 templates_path: list[str] = []
 

@@ -29,7 +29,7 @@ class BackendError(HvclockError, RuntimeError):
 
 
 class StuckError(HvclockError, RuntimeError):
-    """Every thread of the test waits on a guest clock, and nothing is left that could wake one of them."""
+    """Nothing can go on: every thread waits on a guest's clock, or a loop spins on one that stands still."""
 
 
 class ClaimError(AssertionError):

@@ -41,9 +41,9 @@ KEYS = """\
 MARKERS = (
     (
         "@pytest.mark.hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, host_error=, backend=, "
-        "pace=, allow_vacuous=, io_grace=): run the test on a simulated Hyper-V guest, once for each scenario named "
-        "(pytest --hvclock-scenarios lists them). What is left out is taken from the next marker outwards, and then "
-        "from the scenario."
+        "pace=, allow_vacuous=, io_grace=, ...): run the test on a simulated Hyper-V guest, once for each scenario "
+        "named (pytest --hvclock-scenarios lists them). What is left out is taken from the next marker outwards, and "
+        "then from the scenario."
     ),
     (
         "@pytest.mark.hvclock_recovers(probe, *, within, hold=None, every=None, judged_by='true'): after the strike "

@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Declare the hooks by which others add scenarios and disciplines."""
+    """Declare the hooks by which others add to the kit."""
     from pytest_hvclock.plugin import hookspecs
 
     pluginmanager.add_hookspecs(hookspecs)
