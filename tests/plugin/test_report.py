@@ -271,6 +271,39 @@ def test_a_section_that_is_none_breaks_no_run(pytester):
     )
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests from 9.0 on")
+@pytest.mark.parametrize("options", [(), ("-n", "2"), ("-p", "no:terminal")])
+def test_a_test_with_subtests_is_one_test(pytester, options):
+    """It fails if one of them does, with what that said."""
+    pytester.makepyfile(
+        test_it="""
+        import time
+        import pytest
+
+        @pytest.mark.hvclock("azure-pause-28s")
+        @pytest.mark.parametrize("wrong", [1, 7])
+        def test_it(hvclock, subtests, wrong):
+            hvclock.strike()
+            for number in range(3):
+                with subtests.test(number=number):
+                    time.sleep(1)
+                    assert number != wrong
+        """
+    )
+    result = pytester.runpytest_subprocess(*START, "--hvclock-report=out", *options)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    if "no:terminal" not in options:
+        result.stdout.fnmatch_lines(
+            ["azure-pause-28s: 1 broke, 1 held", "  broke test_it.py::test_it[[]1]: assert 1 != 1", "hvclock: wrote *"],
+            consecutive=True,
+        )
+    tests = json.loads(written(pytester)["record.json"])["tests"]
+    assert [(test["outcome"], test["failure"], len(test["waits"])) for test in tests] == [
+        ("failed", "assert 1 != 1", 3), ("passed", "", 3),
+    ]  # fmt: skip
+    assert len(written(pytester)) == 3
+
+
 def test_without_a_summary_nothing_is_told_at_the_end(pytester):
     """Nor is anything missing: the same tests pass and fail."""
     pytester.makepyfile(test_it=SUITE)

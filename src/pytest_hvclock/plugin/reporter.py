@@ -11,6 +11,7 @@ import pytest
 
 import pytest_hvclock
 from pytest_hvclock.plugin.phases import Wrapper
+from pytest_hvclock.plugin.story import Parts
 from pytest_hvclock.report.files import Run, Sections, forget_drawings, write_drawings, write_page, write_record
 from pytest_hvclock.report.spool import Spool
 from pytest_hvclock.timeline import Timeline
@@ -37,15 +38,20 @@ class Reporter:
         except OSError as wrong:
             raise pytest.UsageError(f"--hvclock-report: {directory}: {wrong.strerror}") from None
         self._sections: dict[str, Sections] = {}
+        self._parts = Parts()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the timeline of a test that ran on a guest."""
         timeline = vars(report).pop("hvclock_timeline", None)  # pytest keeps its reports, and it is on disk now
-        if timeline is not None:
-            self._spool.add(report.nodeid, timeline)
-            added = json.loads(getattr(report, "hvclock_sections", "[]"))
-            if added:
-                self._sections[report.nodeid] = [(title, text) for title, text in added]
+        if self._parts.is_one(report) or timeline is None:
+            return
+        failure = self._parts.failure(report)
+        if failure:
+            timeline = json.dumps({**json.loads(timeline), "outcome": "failed", "failure": failure})
+        self._spool.add(report.nodeid, timeline)
+        added = json.loads(getattr(report, "hvclock_sections", "[]"))
+        if added:
+            self._sections[report.nodeid] = [(title, text) for title, text in added]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

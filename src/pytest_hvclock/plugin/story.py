@@ -26,6 +26,27 @@ class Recovered(NamedTuple):
     took: str
 
 
+class Parts:
+    """Remembers which tests have failed in a subtest, which pytest reports before the test, and as if it was one."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._failed: dict[str, str] = {}
+
+    def is_one(self, report: pytest.TestReport) -> bool:
+        """Take note of the report of a subtest; returns whether it is one."""
+        if getattr(report, "context", None) is None:
+            return False
+        if report.failed:
+            self._failed.setdefault(report.nodeid, last_word(report))
+        return True
+
+    def failure(self, report: pytest.TestReport) -> str:
+        """Return the line that says why a test has failed, in a subtest or after them all; empty if it has not."""
+        why = self._failed.pop(report.nodeid, "")
+        return why or (last_word(report) or "failed" if report.failed else "")
+
+
 class Story:
     """Collects reports, and tells what the guests' clocks have done; however many tests there are, it stays small."""
 
@@ -36,12 +57,16 @@ class Story:
         self._recovered: list[Recovered] = []
         self._many = 0
         self._unreached: dict[str, str] = {}
+        self._parts = Parts()
 
     def add(self, report: pytest.TestReport) -> None:
         """Take note of a test that ran under a scenario, and of readers of real clocks that it has."""
         for name, text in getattr(report, "hvclock_unreached", {}).items():
             self._unreached.setdefault(name, text)
-        if report.when != "call" or report.outcome not in {"passed", "failed", "skipped"}:  # "rerun" is none
+        if report.when != "call" or self._parts.is_one(report):
+            return
+        failure = self._parts.failure(report)
+        if report.outcome not in {"passed", "failed", "skipped"}:  # "rerun" is none
             return
         properties = dict(report.user_properties)
         scenario = properties.get("hvclock.scenario")
@@ -51,9 +76,9 @@ class Story:
         if not isinstance(scenario, str):
             return
         reason = getattr(report, "wasxfail", None)
-        if report.failed or (report.skipped and reason is not None):
+        if failure or (report.skipped and reason is not None):
             outcome = "broke"
-            why = last_word(report) if report.failed else str(reason).removeprefix("reason: ")
+            why = failure or str(reason).removeprefix("reason: ")
             broke = self._broke.setdefault(scenario, [])
             broke.append((report.nodeid, why))
             broke.sort()
