@@ -312,7 +312,7 @@ def _judge_recovery(judge: Judge, strike_ns: int, allowed_ns: int | None, hold_n
         if allowed_ns is None and now_ns < counted.from_ns:
             yield counted.from_ns - now_ns  # only what it does by itself, after all corrections, is of interest
             continue
-        failure = yield None
+        failure, asked_ns = (yield None), now_ns
         now_ns = max(now_ns, judge.now_ns)
         counted.look()
         said = failure or said
@@ -322,7 +322,7 @@ def _judge_recovery(judge: Judge, strike_ns: int, allowed_ns: int | None, hold_n
                 return over(max(now_ns - counted.from_ns, 0) if failure is None else None)
         else:
             deadline_ns = counted.from_ns + allowed_ns
-            failure = failure or _lateness(well_since_ns, now_ns - deadline_ns)
+            failure = failure or (_lateness(asked_ns, deadline_ns, now_ns) if well_since_ns is None else None)
             said = failure or said
             if failure is None:
                 well_since_ns = now_ns if well_since_ns is None else well_since_ns
@@ -340,9 +340,13 @@ def _judge_recovery(judge: Judge, strike_ns: int, allowed_ns: int | None, hold_n
         yield min(step for step in steps if step > 0)
 
 
-def _lateness(well_since_ns: int | None, late_ns: int) -> str | None:
-    """Say of a first yes that it came too late: the probe itself has waited for it."""
-    return f"yes, but {seconds_text(late_ns)} too late" if well_since_ns is None and late_ns > 0 else None
+def _lateness(asked_ns: int, deadline_ns: int, answered_ns: int) -> str | None:
+    """Say of a first yes that it was asked for in time, and came too late: the probe itself has waited for it.
+
+    Of an application that was first asked when its time was over, nobody knows when it was well: it is believed.
+    """
+    late = asked_ns < deadline_ns < answered_ns
+    return f"yes, but {seconds_text(answered_ns - deadline_ns)} too late" if late else None
 
 
 class _Counted:

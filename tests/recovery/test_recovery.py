@@ -172,6 +172,17 @@ def test_a_yes_that_comes_too_late_is_a_no(guest):
     assert recover(guest, waits, within="100 s").took_ns == 100 * SECOND
 
 
+def test_an_application_that_nobody_asked_in_time_is_believed(guest):
+    """The test did something else meanwhile; nor is a probe late that is asked at the very end, and takes a moment."""
+    guest.step("1 h")
+    guest.advance("60 s")
+    assert recovers(guest, lambda: True, within="30 s").took_ns == 60 * SECOND
+    guest.step("1 h")
+    begun = guest.host.true_ns
+    asked_at_the_end = lambda: guest.host.true_ns - begun >= 30 * SECOND and (guest.advance("1 s") or True)  # noqa: E731
+    assert recovers(guest, asked_at_the_end, within="30 s").took_ns == 31 * SECOND
+
+
 def test_what_pytest_calls_a_failure_is_a_no(guest):
     """``pytest.fail`` and ``pytest.raises`` raise what is no ``Exception``; whatever else is none ends the test."""
     guest.step("1 h")

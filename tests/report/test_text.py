@@ -153,7 +153,7 @@ def test_what_came_of_it_is_said_as_it_is() -> None:
     assert outcome_words(replace(claim, held=False, took_ns=61 * SECONDS)) == "did not hold"
     recovery = Judgement("well recovers", held=True, allowed_ns=60 * SECONDS, took_ns=SECONDS, kind="recovery")
     assert outcome_words(recovery) == "recovered in 1 s"
-    assert outcome_words(replace(recovery, held=False)) == "was well after 1 s, but not for long"
+    assert outcome_words(replace(recovery, held=False)) == "well after 1 s, but not for long"
     assert outcome_words(replace(recovery, held=False, took_ns=None)) == "did not recover"
     assert outcome_words(replace(recovery, allowed_ns=None, took_ns=None)) == "held"
 

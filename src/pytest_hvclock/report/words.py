@@ -52,4 +52,4 @@ def outcome_words(judgement: Judgement) -> str:
     if judgement.took_ns is None:
         return "did not recover"
     took = length_text(judgement.took_ns)
-    return f"recovered in {took}" if judgement.held else f"was well after {took}, but not for long"
+    return f"recovered in {took}" if judgement.held else f"well after {took}, but not for long"
