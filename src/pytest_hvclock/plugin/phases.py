@@ -11,7 +11,7 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -61,14 +61,8 @@ class OnGuest:
     def claims(self) -> ExitStack:
         """Enter the claims that the hook has for every test on a guest; what this returns leaves them."""
         with ExitStack() as entered:
-            for claims in self.item.ihook.pytest_hvclock_claims(guest=self.guest):
-                if not isinstance(claims, Sequence) or not all(
-                    isinstance(each, AbstractContextManager) for each in claims
-                ):
-                    pytest.fail(
-                        f"pytest_hvclock_claims returned {claims!r}: return a sequence of claims", pytrace=False
-                    )
-                for claim in claims:
+            for returned in self.item.ihook.pytest_hvclock_claims(guest=self.guest):
+                for claim in _claims(returned):
                     entered.enter_context(claim)
             return entered.pop_all()
 
@@ -405,6 +399,18 @@ def _probe(item: pytest.Item, wanted: Recovers) -> Any:
             pytrace=False,
         )
     return value
+
+
+def _claims(returned: object) -> list[AbstractContextManager[object]]:
+    """Return what a hook has returned as claims.
+
+    Raises:
+        pytest.fail.Exception: for anything else.
+    """
+    found = list(cast("Sequence[object]", returned)) if isinstance(returned, Sequence) else [returned]
+    if not (isinstance(returned, Sequence) and all(isinstance(claim, AbstractContextManager) for claim in found)):
+        pytest.fail(f"pytest_hvclock_claims returned {returned!r}: return a sequence of claims", pytrace=False)
+    return cast("list[AbstractContextManager[object]]", found)
 
 
 def _hide_the_kit(failure: pytest.ExceptionInfo[BaseException]) -> None:
