@@ -64,7 +64,10 @@ class GuestSettings(TypedDict, total=False):
     drift: Drift
     rtc: Literal["utc", "local"]
     sync_after_boot: Duration
+    """From power-on to the first SYNC, 2.5 s (one log has 2.46 s)."""
     sync_after_resume: Duration
+    """From whatever opens a new channel (a resume, a restore, a migration, a new ``timesync``) to SYNC, 1 s (a choice:
+    Microsoft's own test allows half a minute)."""
     sample_period: Duration
     """From the guest's answer to the next SAMPLE, 5 s (OpenVMM ``SAMPLE_PERIOD``)."""
     response_time: Duration
@@ -236,7 +239,10 @@ class Guest:
     @property
     @_at_one_instant
     def boottime_ns(self) -> int:
-        """CLOCK_BOOTTIME, in nanoseconds: MONOTONIC plus the guest's own hibernations, but not what the host did."""
+        """CLOCK_BOOTTIME, in nanoseconds: MONOTONIC plus the guest's own hibernations.
+
+        What the host did, a save or a pause, is in it with ``boottime_over_saves`` only.
+        """
         clocks = self._look()
         return (clocks.monotonic_as + clocks.asleep_as) // AS_PER_NS
 

@@ -166,6 +166,7 @@ class Host:
                 by a plus, or a discipline with settings of its own.
             drift: rate error of the guest's clocksource, such as ``"+200 ppm"``, or a function of ``host.load`` that
                 returns one. Rounded to parts per billion.
+            settings: the others are those of ``GuestSettings``, each with where its number comes from.
 
         Raises:
             TypeError, ValueError: for a setting that is not what it should be, naming what to write.
