@@ -12,6 +12,7 @@ from _thread import allocate_lock, get_ident
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from operator import attrgetter
+from pathlib import Path
 from types import CodeType, SimpleNamespace
 from typing import Any, TypeVar
 
@@ -279,12 +280,17 @@ def is_the_programs(code: CodeType) -> bool:
         name = _short(code.co_filename).replace(os.sep, "/")
         top = name.partition("/")[0].removesuffix(".py")
         known = _programs[code.co_filename] = not (
-            (code.co_filename.startswith(_roots) or top == _NAME) and (stays_real(top) or name == "logging/__init__.py")
+            code.co_filename.startswith(_kit)
+            or (code.co_filename.startswith(_roots) and (stays_real(top) or name == "logging/__init__.py"))
         )
     return known
 
 
 _programs: dict[str, bool] = {}
+_kit = str(Path(__file__).parents[1]) + os.sep
+"""Where the kit is: also where it is not installed, as it is for its own tests."""
+_here = str(Path.cwd()) + os.sep
+"""Where the program was started: a test that changes its directory changes no names."""
 _standard = tuple(root + os.sep for root in (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")))
 _installed = tuple(root + os.sep for root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
 
@@ -296,8 +302,8 @@ def is_standard(code: CodeType) -> bool:
 
 
 def _short(filename: str) -> str:
-    """Return a file's name below where its library is installed, or below the working directory."""
-    for root in (*_roots, os.getcwd() + os.sep):  # noqa: PTH109  (text is all that is wanted)
+    """Return a file's name below where its library is installed, or below the first working directory."""
+    for root in (*_roots, _here):
         if filename.startswith(root):
             return filename.removeprefix(root)
     return filename
