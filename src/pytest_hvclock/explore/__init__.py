@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
 from typing import Any
 
 from pytest_hvclock.explore.acknowledged import Acknowledged
@@ -17,7 +18,7 @@ from pytest_hvclock.explore.search import PLACES, Exploration, Explorer, Outcome
 from pytest_hvclock.explore.watch import Watch
 from pytest_hvclock.model.host import Host
 from pytest_hvclock.running import Running
-from pytest_hvclock.running.recorder import is_standard, is_the_programs, place_of
+from pytest_hvclock.running.recorder import Site, is_standard, is_the_programs, place_of
 
 
 def explore(
@@ -71,10 +72,16 @@ def outcome_of(failure: BaseException) -> Outcome:
     """Return a failure as what is compared and told of it."""
     said = "".join(traceback.format_exception_only(failure)).strip()
     first = next((line for line in said.splitlines() if line.strip()), "")
-    entries = [entry for entry in traceback.walk_tb(failure.__traceback__) if is_the_programs(entry[0].f_code)]
-    entries = [entry for entry in entries if not is_standard(entry[0].f_code)] or entries
-    where = str(place_of((entries[-1][0].f_code, entries[-1][0].f_lasti))) if entries else ""
-    return Outcome(first or type(failure).__name__, where)
+    sites = [site for site in _sites(failure.__traceback__) if is_the_programs(site[0])]
+    sites = [site for site in sites if not is_standard(site[0])] or sites
+    return Outcome(first or type(failure).__name__, str(place_of(sites[-1])) if sites else "")
+
+
+def _sites(where: TracebackType | None) -> Iterator[Site]:
+    """Yield the places that an exception came through: of a frame that goes on, as a subtest's does, where it was."""
+    while where is not None:
+        yield where.tb_frame.f_code, where.tb_lasti
+        where = where.tb_next
 
 
 __all__ = [

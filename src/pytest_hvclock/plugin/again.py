@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import unittest
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Literal, cast
 
 import pytest
@@ -16,6 +18,8 @@ from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
 
 WATCH = pytest.StashKey[Watch]()
 """The watch that a run is under, from before its guest is made."""
+SUBTESTS = pytest.StashKey[list[Outcome]]()
+"""What came of the subtests of a run that have failed."""
 
 
 class Sibling(pytest.Item):
@@ -43,14 +47,14 @@ class Again:
             outcome = self._phase(item, "setup", lambda: item.ihook.pytest_runtest_setup(item=item))
             if outcome == Outcome():
                 outcome = self._phase(item, "call", lambda: item.ihook.pytest_runtest_call(item=item))
-        finally:
             after = self._phase(
                 item, "teardown", lambda: item.ihook.pytest_runtest_teardown(item=item, nextitem=self._sibling)
             )
+        finally:
             watch.end()
             if hasattr(item, "funcargs"):
                 vars(item)["funcargs"] = None  # as pytest does, so that nothing outlives its test
-        return outcome if outcome != Outcome() else after
+        return next((one for one in (outcome, *item.stash[SUBTESTS], after) if one != Outcome()), Outcome())
 
     def close(self, nextitem: pytest.Item | None) -> None:
         """Let what was made for several runs be torn down, unless the next test needs it."""
@@ -65,18 +69,64 @@ class Again:
         reraise = (KeyboardInterrupt, pytest.exit.Exception)
         call = pytest.CallInfo[object].from_call(run, when, reraise)
         # fixtures look at the reports of their test (tmp_path does), and unittest keeps its failures until it is asked
-        item.ihook.pytest_runtest_makereport(item=item, call=call)
+        self._item.ihook.pytest_runtest_makereport(item=item, call=call)
         if call.excinfo is None:
             return Outcome()
         failure = call.excinfo.value
         if isinstance(failure, pytest.skip.Exception | unittest.SkipTest):
             return Outcome(skipped=str(failure))
+        return _of_a_doctest(failure) if hasattr(item, "dtest") else outcome_of(failure)
+
+
+class Hooks:
+    """The hooks of a test that is run again, through which its subtests report: to nobody, but their failures count."""
+
+    def __init__(self, item: pytest.Item, hooks: Any) -> None:
+        """Stand before ``hooks``, and keep the failures with the test."""
+        self._failed = item.stash.setdefault(SUBTESTS, [])
+        self._hooks = hooks
+
+    def __getattr__(self, name: str) -> Any:
+        """Return any other hook as it is."""
+        return getattr(self._hooks, name)
+
+    def pytest_runtest_makereport(self, *, item: pytest.Item, call: pytest.CallInfo[Any]) -> pytest.TestReport:
+        """Make the report of a subtest, and keep its failure."""
+        report: pytest.TestReport = self._hooks.pytest_runtest_makereport(item=item, call=call)
+        if report.failed and call.excinfo is not None:
+            self._failed.append(outcome_of(call.excinfo.value))
+        return report
+
+    def pytest_runtest_logreport(self, **_: object) -> None:
+        """Tell nobody."""
+
+    def pytest_exception_interact(self, **_: object) -> None:
+        """Ask nobody."""
+
+
+@cache
+def _quiet(kind: Any) -> Any:
+    """Return a kind of test whose own hooks are ``Hooks``."""
+    return type(kind.__name__, (kind,), {"ihook": property(lambda item: Hooks(item, kind.ihook.fget(item)))})
+
+
+def _of_a_doctest(failure: BaseException) -> Outcome:
+    """Return a failure as what is told of it; of a doctest's, which says nothing itself, what its example did."""
+    failure = next(iter(getattr(failure, "failures", ())), failure)  # those of --doctest-continue-on-failure
+    if isinstance(failure, doctest.UnexpectedException):
+        return outcome_of(failure.exc_info[1])
+    if not isinstance(failure, doctest.DocTestFailure):
         return outcome_of(failure)
+    example, test = failure.example, failure.test
+    said = f"expected {example.want.strip()!r}, got {failure.got.strip()!r}"
+    return Outcome(
+        f"{doctest.DocTestFailure.__name__}: {said}", f"<doctest {test.name}[{test.examples.index(example)}]>:1"
+    )
 
 
 def fresh(item: pytest.Item) -> pytest.Item:
     """Return a copy of a test that has not run."""
-    kind: Any = type(item)
+    kind: Any = _quiet(type(item))
     like: Any = item
     if isinstance(item, pytest.Function):
         clone = kind.from_parent(
