@@ -187,6 +187,100 @@ def test_every_kind_of_test_is_explored_with_fixtures_of_its_own(pytester):
     assert not [line for line in result.outlines if line.strip().startswith("SETUP")]
 
 
+SUBTESTS = """
+import time, unittest
+
+class Case(unittest.TestCase):
+    def test_case(self):
+        began = time.time()
+        time.sleep(1)
+        for number in range(2):
+            with self.subTest(number=number):
+                self.assertGreater(time.time(), began)
+        with self.subTest("skipped"):
+            self.skipTest("not today")
+"""
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests from 9.0 on")
+def test_a_subtest_that_fails_fails_its_test_and_is_not_reported_by_itself(pytester):
+    """The line is that within the subtest; and the count at the end is one of tests."""
+    pytester.makepyfile(test_it=SUBTESTS)
+    result = run(pytester, "--hvclock-explore", "--hvclock-seed=1", "--pdb")
+    result.stdout.fnmatch_lines(
+        [
+            "FAILED test_it.py::Case::test_case",
+            '  Step("-1 s") before reading 1 of "self.assertGreater(time.time(), began)"',
+            "  AssertionError: * not greater than * (test_it.py:9)",
+            "*= 1 failed in *",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*SUBFAILED*")
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests from 9.0 on")
+def test_subtests_of_the_fixture_are_those_of_their_test_too(pytester):
+    pytester.makepyfile(
+        test_it="""
+        import time
+        import pytest
+
+        def test_struck(subtests):
+            began = time.time()
+            time.sleep(1)
+            with subtests.test("one"):
+                assert time.time() > began
+            with subtests.test("other"):
+                pytest.skip("not today")
+
+        def test_fails(subtests):
+            with subtests.test("one"):
+                assert time.time() < 0
+        """
+    )
+    result = run(pytester, "--hvclock-explore", "--hvclock-seed=1")
+    result.stdout.fnmatch_lines(
+        [
+            "FAILED test_it.py::test_struck",
+            '  Step("-1 s") before reading 1 of "assert time.time() > began"',
+            "  AssertionError: * (test_it.py:8)",
+            "left out test_it.py::test_fails: already failing: AssertionError: *",
+            "*= 1 failed, 1 left out in *",
+        ]
+    )
+
+
+def test_a_doctest_says_which_example_came_out_otherwise(pytester):
+    pytester.makepyfile(
+        test_it='''
+        def differs():
+            """
+            >>> import time
+            >>> began = time.time()
+            >>> time.time() >= began
+            True
+            """
+
+        def raises():
+            """
+            >>> import time
+            >>> began = time.time()
+            >>> if time.time() < began: raise ValueError("back")
+            """
+        '''
+    )
+    for more in (), ("--doctest-continue-on-failure",):
+        result = run(pytester, "--hvclock-explore", "--hvclock-seed=1", "--doctest-modules", *more)
+        result.stdout.fnmatch_lines(
+            [
+                "FAILED test_it.py::test_it.differs",
+                "  DocTestFailure: expected 'True', got 'False' (<doctest test_it.differs[[]2]>:1)",
+                "FAILED test_it.py::test_it.raises",
+                "  ValueError: back (<doctest test_it.raises[[]2]>:1)",
+            ]
+        )
+
+
 @pytest.mark.installed_plugins
 def test_coroutines_are_explored(pytester):
     pytester.makepyfile(
@@ -251,11 +345,72 @@ def test_interrupts():
     result.stdout.re_match_lines([r"^pytest test_it.py::test_cache .*--hvclock-replay='Step\(.*'$"])
 
 
+def test_an_interrupt_under_xdist_keeps_what_a_worker_has_found_in_a_part_that_is_not_over(pytester):
+    """The run stops at the first that is reported, which is not yet made as small as can be."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_runtest_logreport(report):
+            if hasattr(report, "node") and '"schedule"' in report.hvclock_explored:
+                assert report.when == "setup"
+                raise KeyboardInterrupt
+        """
+    )
+    pytester.makepyfile(test_it=CACHE)
+    result = run(pytester, "--hvclock-explore", "--hvclock-seed=1", "-n1")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["1 explored in *, 1 broke, *", "FAILED test_it.py::test_cache", "  * before reading *", "to see it fail:"]
+    )
+    result.stdout.re_match_lines([r"^pytest test_it.py::test_cache .*--hvclock-replay='.* before reading .*'$"])
+
+
+def test_an_interrupt_in_a_fixture_is_no_internal_error(pytester):
+    """No report is made of a teardown without one of the setup, on which plugins rely (pytest-rerunfailures does)."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if call.when == "setup":
+                item.is_set_up = True
+            assert item.is_set_up
+            return report
+        """
+    )
+    pytester.makepyfile(
+        test_it=CACHE
+        + """
+import pytest
+runs = []
+
+@pytest.fixture
+def interrupts():
+    runs.append(time.time())
+    if len(runs) > 9:
+        raise KeyboardInterrupt
+
+def test_interrupted(interrupts):
+    time.time()
+"""
+    )
+    result = run(pytester, "--hvclock-explore", "--hvclock-seed=1")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["2 explored in *", "FAILED test_it.py::test_cache", f"  {SMALLEST}"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+
+
 def test_a_long_exploration_says_how_far_it_is(pytester):
     pytester.makeconftest("from pytest_hvclock.plugin import exploring\nexploring.TELL_EVERY_S = 0")
     pytester.makepyfile(test_it=CACHE)
-    result = run(pytester, "--hvclock-explore", "--hvclock-seed=1")
-    result.stdout.re_match_lines([r"test_it\.py::test_cache \(part 2 of 4\): \d+ of \d+ strikes"])
+    far = r"test_it\.py::test_cache \(part 2 of 4\): \d+ of \d+ strikes, in \d+ runs"
+    run(pytester, "--hvclock-explore", "--hvclock-seed=1").stdout.re_match_lines([far])
+    run(pytester, "--hvclock-explore", "--hvclock-seed=1", "-n1").stdout.re_match_lines([far])
+    run(pytester, "-q", "--hvclock-explore", "--hvclock-seed=1").stdout.no_re_match_line(far)
 
 
 def test_a_boot_strikes_where_it_is_asked_for(pytester):
@@ -293,7 +448,22 @@ def test_a_live_test_is_left_out_unless_the_option_says_live(pytester):
 
 
 def test_the_same_is_found_on_two_workers(pytester):
-    pytester.makepyfile(test_it=CACHE)
+    """Whichever test changes the directory in the same process, and whichever part is the first to leave one out."""
+    pytester.makepyfile(
+        test_it="""
+def test_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    test_cache()
+"""
+        + CACHE
+        + """
+seen = []
+
+def test_leaks():
+    seen.append(time.time())
+    assert max(seen) - min(seen) < 3_000
+"""
+    )
     options = ("--hvclock-explore", "--hvclock-seed=7", "-o", "hvclock_start=2026-01-01T00:00:00Z")
 
     def told(*more):
@@ -301,6 +471,9 @@ def test_the_same_is_found_on_two_workers(pytester):
         return lines[lines.index(next(line for line in lines if "clock exploration" in line)) : -1]
 
     alone = told()
+    (left_out,) = [line for line in alone if line.startswith("left out test_it.py::test_leaks: not repeatable: ")]
+    assert left_out.endswith(": after a struck run it fails without any anomaly: AssertionError (test_it.py:23)")
+    assert not [line for line in alone if str(pytester.path) in line]
     assert [line for line in told("-n2") if "runs" not in line] == [line for line in alone if "runs" not in line]
 
 

@@ -183,7 +183,7 @@ class Explorer:
         self._draw = draw
         self._places = places
         self._clean: Clean | None = None
-        self._runs = 0
+        self._into = Exploration()  # counts the clean runs, until somebody explores
         self._outcomes: dict[Task, tuple[Watch, Outcome]] = {}
         self.left_out: str | None = None
         """Why there is nothing to explore, once that is known; empty if there is."""
@@ -212,7 +212,8 @@ class Explorer:
         """
         found = into if into is not None else Exploration()
         state = random.getstate()
-        before = self._runs if self._clean is not None else 0
+        found.runs += self._into.runs
+        self._into = found
         try:
             clean = self.clean()
             for task in tasks:
@@ -221,7 +222,7 @@ class Explorer:
                 self._try(task, clean, found)
         finally:
             random.setstate(state)
-            found.runs += self._runs - before
+            self._into = Exploration()
             found.settle()
             if self.left_out:
                 found.left_out, found.failures, found.findings = self.left_out, [], []
@@ -256,7 +257,7 @@ class Explorer:
     def _run(self, task: Task, budget: Budget) -> tuple[Watch, Outcome]:
         random.seed(0)
         watch = Watch(task.schedule, budget, remembers=task.remembers)
-        self._runs += 1
+        self._into.runs += 1
         outcome = self._trial(watch)
         return watch, outcome
 
@@ -288,17 +289,22 @@ class Explorer:
             return
         _, again = self._run(Task(Schedule()), Budget(busy_s=60.0))
         if again.error:
-            self.left_out = f"not repeatable: after a struck run it fails without any anomaly: {again.error}"
+            self.left_out = (
+                f"not repeatable: after a struck run it fails without any anomaly: {again.kind} ({again.where})"
+            )
             return
 
         def breaks(smaller: Schedule) -> bool:
             watch, result = self._struck(Task(smaller), clean)
             return watch.ended is None and (result.kind, result.where) == (outcome.kind, outcome.where)
 
-        smallest = shrink(schedule, breaks, clean.pool_of, _SHRINKING)
-        _, result = self._struck(Task(smallest), clean)
-        found = _found(_ADDRESS.sub("0x...", result.error), smallest, (result.kind, result.where), clean)
-        into.failures = _merged([*into.failures, found])
+        def note(broken: Schedule) -> None:
+            _, result = self._struck(Task(broken), clean)
+            found = _found(_ADDRESS.sub("0x...", result.error), broken, (result.kind, result.where), clean)
+            into.failures = _merged([*into.failures, found])
+
+        note(schedule)  # for whoever does not wait until it is small
+        note(shrink(schedule, breaks, clean.pool_of, _SHRINKING))
 
     def _note_finding(self, key: tuple[str, str], schedule: Schedule, clean: Clean, into: Exploration) -> None:
         def shows(smaller: Schedule) -> tuple[str, str, str] | None:
@@ -306,11 +312,14 @@ class Explorer:
             seen = _finding(watch, clean) if watch.ended or not result.error else None
             return seen if seen is not None and seen[:2] == key else None
 
+        def note(shown: Schedule) -> None:
+            seen = shows(shown)
+            if seen is not None:
+                into.findings = _merged([*into.findings, _found(seen[2], shown, key, clean)])
+
+        note(schedule)
         most = _SHRINKING_ENDLESS if key[0] == ENDLESS else _SHRINKING_FINDINGS
-        smallest = shrink(schedule, lambda smaller: shows(smaller) is not None, clean.pool_of, most)
-        seen = shows(smallest)
-        if seen is not None:
-            into.findings = _merged([*into.findings, _found(seen[2], smallest, key, clean)])
+        note(shrink(schedule, lambda smaller: shows(smaller) is not None, clean.pool_of, most))
 
     def _note_crossing(self, place: Place, schedule: Schedule, clean: Clean, into: Exploration) -> None:
         key = (CROSSED, str(place))
@@ -321,10 +330,13 @@ class Explorer:
             watch, _ = self._struck(Task(smaller, remembers=True), clean)
             return (watch.meetings or {}).get(place)
 
-        smallest = shrink(schedule, lambda smaller: meeting(smaller) is not None, clean.pool_of, _SHRINKING_FINDINGS)
-        seen = meeting(smallest)
-        if seen is not None:
-            into.findings = _merged([*into.findings, _found(_crossing(seen), smallest, key, clean)])
+        def note(crossed: Schedule) -> None:
+            seen = meeting(crossed)
+            if seen is not None:
+                into.findings = _merged([*into.findings, _found(_crossing(seen), crossed, key, clean)])
+
+        note(schedule)
+        note(shrink(schedule, lambda smaller: meeting(smaller) is not None, clean.pool_of, _SHRINKING_FINDINGS))
 
 
 def _crossing(seen: Meeting) -> str:

@@ -14,25 +14,34 @@ class Explored:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._tests: dict[str, Exploration] = {}
+        self._parts: dict[str, dict[int, Exploration]] = {}
         self._commands: dict[tuple[str, str], str] = {}
 
-    def add(self, nodeid: str, told: dict[str, Any]) -> None:
-        """Take in one part."""
+    def add(self, nodeid: str, number: int, told: dict[str, Any]) -> None:
+        """Take in what one part has found so far, instead of what it had found before."""
         part = Exploration(told["left_out"], runs=told["runs"])
         for grade in ("failures", "findings"):
             for one in told[grade]:
                 self._commands[nodeid, one["schedule"] + grade] = one.pop("command")
                 getattr(part, grade).append(Found(**one))
-        self._tests.setdefault(nodeid, Exploration()).join(part)
+        self._parts.setdefault(nodeid, {})[number] = part
+
+    def _tests(self) -> dict[str, Exploration]:
+        """Return the explorations of the tests: their parts joined in order, whichever was the first to be done."""
+        tests: dict[str, Exploration] = {}
+        for nodeid, parts in sorted(self._parts.items()):
+            tests[nodeid] = Exploration()
+            for _, part in sorted(parts.items()):
+                tests[nodeid].join(part)
+        return tests
 
     def broken(self) -> dict[str, list[str]]:
         """Return the schedules that break each test."""
-        return {nodeid: [one.schedule for one in test.failures] for nodeid, test in sorted(self._tests.items())}
+        return {nodeid: [one.schedule for one in test.failures] for nodeid, test in self._tests().items()}
 
     def tell(self, terminal: pytest.TerminalReporter, *, strict: bool) -> None:
         """Write failures, findings, what was left out, and last the commands."""
-        tests = dict(sorted(self._tests.items()))
+        tests = self._tests()
         if not tests:
             return
         explored = {nodeid: test for nodeid, test in tests.items() if not test.left_out}

@@ -10,14 +10,15 @@ import json
 import math
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Exploration, Explorer, Schedule, Task, Watch
+from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Exploration, Explorer, Outcome, Schedule, Task, Watch
 from pytest_hvclock.explore.schedules import parsed
 from pytest_hvclock.explore.search import PLACES, Found
 from pytest_hvclock.explore.watch import Budget
@@ -117,6 +118,36 @@ class Part(pytest.Item):
         return self.test.reportinfo()
 
 
+class Progress:
+    """How far a part is, told now and then with what it has found so far: who is interrupted still has that."""
+
+    def __init__(self, many: int, found: Exploration, report: Callable[[str], None]) -> None:
+        """Begin with ``many`` strikes to be made; ``report`` is called with a text, or with none to be shown."""
+        self._many = many
+        self._number = self._runs = 0
+        self._found = found
+        self._told = 0
+        self._told_s = time.perf_counter()
+        self._report = report
+
+    def through(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        """Yield the runs to be made."""
+        for self._number, task in enumerate(tasks):
+            yield task
+
+    def tell(self) -> None:
+        """Report, after a run, if something has been found since or if it is time again."""
+        self._runs += 1
+        now_s = time.perf_counter()
+        found = len(self._found.failures) + len(self._found.findings)
+        if now_s - self._told_s > TELL_EVERY_S:
+            self._told_s = now_s
+            self._report(f"{self._number:,} of {self._many:,} strikes, in {self._runs:,} runs")
+        elif found > self._told:
+            self._report("")
+        self._told = found
+
+
 class Exploring:
     """Turns tests into parts of explorations, runs them, and tells what was found."""
 
@@ -126,8 +157,8 @@ class Exploring:
         self._wanted = wanted
         self._explorers: dict[str, tuple[Explorer, Again]] = {}
         self._explored = Explored()
+        self._progress: Progress | None = None
         self._known = _read_regressions(wanted.regressions) if wanted.regressions is not None else {}
-        self._told_s = 0.0
         config.option.setupshow = False  # or each of some hundred runs would be shown
         if wanted.explore:
             config.option.tbstyle = "line"  # nobody sees these tracebacks, and long ones take their time
@@ -212,7 +243,7 @@ class Exploring:
         try:
             self._explore(item, nextitem, found)
         except BaseException:
-            self._explored.add(item.test.nodeid, self._told(item, found))
+            self._explored.add(item.test.nodeid, item.number, self._told(item, found))
             raise
         report = pytest.TestReport(
             nodeid=item.nodeid,
@@ -227,10 +258,20 @@ class Exploring:
         )
         if report.failed:
             report.longrepr = "\n".join(one.what for one in [*found.failures, *found.findings])
-        report.hvclock_explored = json.dumps([item.test.nodeid, self._told(item, found)])  # type: ignore[attr-defined]
-        hook.pytest_runtest_logreport(report=report)
+        self._report(item, found, report=report)
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
+
+    def _report(
+        self, part: Part, found: Exploration, so_far: str = "", report: pytest.TestReport | None = None
+    ) -> None:
+        """Report what a part has found, to whichever process writes the terminal; without a report, in between."""
+        if report is None:  # that of a setup, which says nothing of how a test has gone
+            report = pytest.TestReport(part.nodeid, part.location, {}, "passed", None, "setup")
+        told = [part.test.nodeid, part.number, self._told(part, found)]
+        report.hvclock_explored = json.dumps(told)  # type: ignore[attr-defined]
+        report.hvclock_so_far = so_far  # type: ignore[attr-defined]
+        part.ihook.pytest_runtest_logreport(report=report)
 
     def _explore(self, part: Part, nextitem: pytest.Item | None, into: Exploration) -> None:
         item = part.test
@@ -245,8 +286,10 @@ class Exploring:
                 tasks = explorer.tasks()[part.number :: PARTS]
                 if part.number == 0:
                     tasks = [*map(Task, self._known.get(item.nodeid, ())), *tasks]
-            explorer.explore(self._telling(part, tasks), into)
+            self._progress = Progress(len(tasks), into, partial(self._report, part, into))
+            explorer.explore(self._progress.through(tasks), into)
         finally:
+            self._progress = None
             again.close(nextitem)
 
     def _explorer(self, item: pytest.Item) -> tuple[Explorer, Again]:
@@ -256,7 +299,7 @@ class Exploring:
             again = Again(item)
             seed = f"{self._wanted.seed} {item.nodeid}"
             explorer = Explorer(
-                again,
+                partial(self._run, again),
                 lambda kind: random.Random(f"{seed} {kind}"),  # noqa: S311  (no secret)
                 self._wanted.places,
                 self._wanted.acknowledged,
@@ -265,15 +308,12 @@ class Exploring:
             self._explorers[item.nodeid] = explorer, again
         return self._explorers[item.nodeid]
 
-    def _telling(self, part: Part, tasks: list[Task]) -> Generator[Task, None, None]:
-        """Yield the runs to be made, and say now and then how far they are."""
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        self._told_s = time.perf_counter()
-        for number, task in enumerate(tasks):
-            if time.perf_counter() - self._told_s > TELL_EVERY_S and terminal is not None and terminal.verbosity >= 0:
-                self._told_s = time.perf_counter()
-                terminal.write_line(f"\n{part.nodeid}: {number:,} of {len(tasks):,} strikes")
-            yield task
+    def _run(self, again: Again, watch: Watch) -> Outcome:
+        """Run a test once more, and report how far its part is."""
+        outcome = again(watch)
+        if self._progress is not None:
+            self._progress.tell()
+        return outcome
 
     def _told(self, part: Part, found: Exploration) -> dict[str, Any]:
         """Return what was found as what goes to another process, each with the command that repeats it."""
@@ -292,16 +332,21 @@ class Exploring:
         }
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Show a part as a letter, and count tests rather than parts."""
-        if not hasattr(report, "hvclock_explored"):
+        """Show a part as a letter, once it is over, and count tests rather than parts."""
+        if not hasattr(report, "hvclock_explored") or report.when != "call":
             return None
         return ("", "F", "BROKE") if report.failed else ("", ".", "EXPLORED")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what a part has found."""
+        """Take in what a part has found, and show how far a long one is."""
         told = getattr(report, "hvclock_explored", None)
-        if told is not None:
-            self._explored.add(*json.loads(told))
+        if told is None:
+            return
+        self._explored.add(*json.loads(told))
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        so_far = getattr(report, "hvclock_so_far", "")
+        if so_far and terminal is not None and terminal.verbosity >= 0:
+            terminal.write_line(f"\n{report.nodeid}: {so_far}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, object, object]:
