@@ -142,7 +142,7 @@ class Train(Anomaly):
 
     def strike(self, guest: Guest) -> None:
         """Let it happen, and plan the rest."""
-        if self.times > 1:
+        if _often(self.times) > 1:
             guest.host.at(self.every, lambda: Train(self.anomaly, self.times - 1, self.every).strike(guest))
         self.anomaly.strike(guest)
 
@@ -160,7 +160,7 @@ class Flap(Anomaly):
         """Set it for the first time, and plan the rest."""
         by_ns = duration_ns(self.by)
         every_ns = positive_ns(self.every, "every")
-        for number in range(1, 2 * self.times):
+        for number in range(1, 2 * _often(self.times)):
             guest.host.at(number * every_ns, partial(guest.step, by_ns if number % 2 == 0 else -by_ns))
         guest.step(by_ns)
 
@@ -211,3 +211,14 @@ class Migrate(Anomaly):
     def strike(self, guest: Guest) -> None:
         """Migrate; true time passes meanwhile."""
         guest.migrate(self.blackout)
+
+
+def _often(times: int) -> int:
+    """Return how often something is to happen.
+
+    Raises:
+        ValueError: for what is no number of times.
+    """
+    if not isinstance(times, int) or times < 1:
+        raise ValueError(f"times={times!r} is no number of times: write 1, 2, 3, ...")
+    return times

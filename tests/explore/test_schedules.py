@@ -68,6 +68,15 @@ def test_a_schedule_reads_like_a_sentence():
         ('Step("-1 h") at the start or', "'or' is left over"),
         ('Step("-1 h") at the start and ', "'and' is left over"),
         ('Step("-1 h", 2, 3) at the start', "takes"),
+        ('Drift("fast") at the start', "'fast' is not a rate"),
+        ('Pause("-1 s") at the start', "true time only goes forward"),
+        ('Restore("-1 s") at the start', "true time only goes forward"),
+        ('SetTimesync("gps") at the start', "unknown timesync 'gps'"),
+        ('Flap("2 s", times=0) at the start', "times=0 is no number of times"),
+        ('Flap("2 s", times="x") at the start', "times='x' is no number of times"),
+        ('Train(Step("1 s"), times=-1, every="1 s") at the start', "times=-1 is no number of times"),
+        ('Train(Step("1 s"), times=2, every="-1 s") at the start', "'-1 s' has passed"),
+        (r'Step("1 s") before reading 1 of "\q"', r'"\q" is not as it was printed'),
     ],
 )
 def test_what_is_no_schedule_is_refused_with_an_example(text, why):

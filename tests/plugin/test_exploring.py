@@ -480,12 +480,25 @@ def test_leaks():
 def test_a_strike_that_broke_is_kept_and_tried_first(pytester):
     pytester.makepyfile(test_it=CACHE)
     kept = pytester.path / ".hvclock-regressions"
-    kept.write_text("# kept\n", encoding="utf-8")
-    assert run(pytester, "--hvclock-explore", "--hvclock-seed=1").ret == 1
-    assert f"test_it.py::test_cache\t{SMALLEST}" in kept.read_text(encoding="utf-8").splitlines()
-    kept.write_text("nonsense\n", encoding="utf-8")
-    result = run(pytester, "--hvclock-explore")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    other = 'test_it.py::test_other\tStep("1 s") at the start'
+    kept.write_text(f"# an order was lost\n{other}", encoding="utf-8")
+    for _ in range(2):
+        assert run(pytester, "--hvclock-explore", "--hvclock-seed=1").ret == 1
+        lines = ["# an order was lost", other, f"test_it.py::test_cache\t{SMALLEST}"]
+        assert kept.read_text(encoding="utf-8").splitlines() == lines
+    kept.write_text("", encoding="utf-8")
+    run(pytester, "--hvclock-explore", "--hvclock-seed=1")
+    head, line = kept.read_text(encoding="utf-8").splitlines()
+    assert head.startswith("# Strikes that broke a test once")
+    assert line == f"test_it.py::test_cache\t{SMALLEST}"
+    for wrong, why in (
+        (b"nonsense\n", "*:1: there is no tab between *"),
+        (b"\xff", "*hvclock-regressions: it cannot be read: *"),
+    ):
+        kept.write_bytes(wrong)
+        result = run(pytester, "--hvclock-explore")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: {why}"])
 
 
 @pytest.mark.parametrize(
@@ -493,6 +506,10 @@ def test_a_strike_that_broke_is_kept_and_tried_first(pytester):
     [
         (["--hvclock-explore", "--hvclock-places=0"], "ERROR: --hvclock-places: '0' is no number of places: *"),
         (["--hvclock-explore", "--hvclock-seed=x"], "ERROR: --hvclock-seed: 'x' is no seed: *"),
+        (["--hvclock-explore", "--hvclock-places="], "ERROR: --hvclock-places: '' is no number of places: *"),
+        (["--hvclock-explore", "--hvclock-seed="], "ERROR: --hvclock-seed: '' is no seed: *"),
+        (["--hvclock-explore", "-o", "hvclock_explore_boots=maybe"], "ERROR: hvclock_explore_boots: *"),
+        (["--hvclock-report="], "ERROR: --hvclock-report: '' is no directory: *"),
         (["--hvclock-replay=Step"], "ERROR: --hvclock-replay: 'Step' is not a schedule *"),
         (
             ["--hvclock-explore", "-o", "hvclock_may_cross=file.py"],

@@ -363,10 +363,13 @@ def _read_regressions(file: Path) -> dict[str, list[Schedule]]:
     """Return the schedules that broke each test once.
 
     Raises:
-        pytest.UsageError: for a line that is none.
+        pytest.UsageError: for a line that is none, and for a file that cannot be read.
     """
     found: dict[str, list[Schedule]] = {}
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise pytest.UsageError(f"{file}: it cannot be read: {wrong}") from None
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -381,9 +384,11 @@ def _read_regressions(file: Path) -> dict[str, list[Schedule]]:
 
 
 def _write_regressions(file: Path, known: dict[str, list[Schedule]], new: dict[str, list[str]]) -> None:
-    """Add what broke to the file, unless it is all there."""
+    """Add what broke to the end of the file, unless it is there; what people have written stays."""
     lines = {f"{nodeid}\t{schedule}" for nodeid, schedules in known.items() for schedule in schedules}
-    more = {f"{nodeid}\t{schedule}" for nodeid, schedules in new.items() for schedule in schedules}
-    if more - lines:
-        head = "# Strikes that broke a test once: pytest --hvclock-explore tries them first.\n"
-        file.write_text(head + "".join(f"{line}\n" for line in sorted(lines | more)), encoding="utf-8")
+    more = {f"{nodeid}\t{schedule}" for nodeid, schedules in new.items() for schedule in schedules} - lines
+    if more:
+        said = file.read_text(encoding="utf-8") if file.exists() else ""
+        said = said or "# Strikes that broke a test once: pytest --hvclock-explore tries them first.\n"
+        said += "" if said.endswith("\n") else "\n"
+        file.write_text(said + "".join(f"{line}\n" for line in sorted(more)), encoding="utf-8")

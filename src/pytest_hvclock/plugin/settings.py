@@ -219,6 +219,8 @@ def read_settings(config: pytest.Config) -> Settings:
     if strike_at is not None and not (_is_whole(strike_at) and int(strike_at) > 0):
         raise pytest.UsageError(f"hvclock_strike_at: {strike_at!r} is not the number of a reading: write 1, 2, 3, ...")
     report = _given(config, "hvclock_report", "hvclock_report")
+    if report == "":
+        raise pytest.UsageError("--hvclock-report: '' is no directory: write where the report is to be")
     io_grace = config.getini("hvclock_io_grace") or None
     if io_grace is not None:
         from pytest_hvclock.units import positive_ns
@@ -226,7 +228,7 @@ def read_settings(config: pytest.Config) -> Settings:
         _checked("hvclock_io_grace", lambda value: positive_ns(value, "hvclock_io_grace"), io_grace)
     given_places(config)  # wrong is wrong, also where nothing is explored
     given_seed(config)
-    for key in ("hvclock_cover", "hvclock_explore", "hvclock_strict"):
+    for key in ("hvclock_cover", "hvclock_explore", "hvclock_explore_boots", "hvclock_strict"):
         _checked(key, config.getini, key)
     return Settings(
         scenario=scenario,
@@ -275,8 +277,7 @@ def _is_whole(text: str) -> bool:
 def _given(config: pytest.Config, option: str, key: str) -> str | None:
     """Return what was given on the command line, or else in the ini file, or None."""
     value = config.getoption(option)
-    found = value if value is not None else config.getini(key)
-    return str(found) if found else None
+    return str(value) if value is not None else str(config.getini(key) or "") or None
 
 
 def _whence(config: pytest.Config, option: str, key: str) -> str:
