@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Exploration, Explorer, Schedule, Watch, explore, trial_of
+from pytest_hvclock.explore.schedules import parsed
 from pytest_hvclock.explore.watch import Budget
 from pytest_hvclock.running import active_guest
 
@@ -542,6 +543,29 @@ def test_a_failure_that_stays_is_not_repeatable():
         assert max(seen) - min(seen) < 3_000
 
     assert explore(remembers, random.Random(1)).left_out.startswith("not repeatable: after a struck run it fails")
+
+
+@pytest.mark.parametrize(
+    ("strikes", "timesync"),
+    [
+        ('Step("-1 h")', "off"),
+        ('Flap("2 s")', "off"),
+        ('Drift("500 ppm")', "off"),
+        ('Pause("1 min")', "linux"),
+        ('Restore("30 d")', "linux"),
+    ],
+)
+def test_the_service_is_off_but_for_what_shows_by_its_correction_which_comes_at_once(strikes, timesync):
+    seen = []
+
+    def waits():
+        time.time()
+        time.sleep(0.5)
+        seen.extend((the_guest().timesync, the_guest().error_ns))
+
+    outcome = trial_of(waits)(Watch(parsed(f'{strikes} before reading 1 of "time.time()"')))
+    assert (outcome.error, seen[0]) == ("", timesync)
+    assert (seen[1] == 0) == (timesync == "linux")
 
 
 def test_a_run_that_never_ends_is_ended():
