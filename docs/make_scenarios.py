@@ -71,8 +71,8 @@ def _guest(scenario: Scenario) -> Guest:
 
 
 def _value(value: object) -> str:
-    if isinstance(value, Discipline):
-        return str(value)
+    if isinstance(value, Discipline):  # those of disciplines.peers, as they come
+        return f"{type(value).__name__}()"
     if not callable(value):
         return repr(value)
     name = getattr(value, "__name__", "")
