@@ -74,8 +74,14 @@ class Project:
             yield "nothing is said of this release: changelog.d has no file of a change"
         elif self.changelog.read_text(encoding="utf-8").count(UNRELEASED) > 1:
             yield "CHANGELOG.md has more than one section of what is unreleased"
-        authors = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["authors"]
-        for author in authors:
+        yield from self._left_open()
+
+    def _left_open(self) -> Iterator[str]:
+        """Yield what only the owner of the project knows, and pyproject.toml does not have yet."""
+        project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        if "Source" not in project["urls"]:  # the README's links are relative, and PyPI has none of those pages
+            yield "nobody finds the documentation from PyPI: give pyproject.toml a Source under [project.urls]"
+        for author in project["authors"]:
             if author["email"].endswith(".example"):
                 yield f"nobody reads {author['email']}: give pyproject.toml an address for reports of weaknesses"
 

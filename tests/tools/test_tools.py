@@ -37,7 +37,8 @@ class Checkout:
         for name in ("pyproject.toml", "changelog.d/template.md.jinja", "changelog.d/README.md"):
             shutil.copy(ROOT / name, root / name)
         project = (root / "pyproject.toml").read_text(encoding="utf-8")
-        self.write("pyproject.toml", re.sub(r'email = "[^"]*"', 'email = "somebody@pytest-hvclock.test"', project))
+        project = re.sub(r'email = "[^"]*"', 'email = "somebody@pytest-hvclock.test"', project)
+        self.write("pyproject.toml", project.replace("\nHomepage", '\nSource = "https://b.test"\nHomepage'))
         self.write("src/pytest_hvclock/__init__.py", '__version__ = "1.1.0"\n')
         self.write("CHANGELOG.md", "# Changelog\n\n<!-- the newest release -->\n\n## 1.1.0 (2026-01-01)\n\n* Old.\n")
         self.write("changelog.d/+new.added.md", "Something new.\n")
@@ -107,10 +108,18 @@ def test_a_dry_run_shows_what_would_be_said_and_done_and_changes_nothing(checkou
         (
             "1.2.0",
             lambda each: (
-                each.write("pyproject.toml", '[project]\nauthors = [{ email = "a@b.example" }]'),
+                each.write(
+                    "pyproject.toml",
+                    '[project]\nauthors = [{ email = "a@b.example" }]\nurls = { Source = "https://b.test" }',
+                ),
                 each.commit(),
             ),
             "nobody reads a@b.example: give pyproject.toml an address for reports of weaknesses",
+        ),
+        (
+            "1.2.0",
+            lambda each: (each.write("pyproject.toml", "[project]\nauthors = []\nurls = {}"), each.commit()),
+            "nobody finds the documentation from PyPI: give pyproject.toml a Source under [project.urls]",
         ),
     ],
 )  # fmt: skip
