@@ -84,7 +84,7 @@ def main():
     """Print the two figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tests", type=int, default=8, help="how many tests two workers share")
+    parser.add_argument("--tests", type=int, default=24, help="how many tests two workers share")
     asked = parser.parse_args()
     rates, workers = measured(asked.rounds, asked.tests)
     factors = [alone / both for both, alone in workers]
