@@ -26,8 +26,8 @@ _LOOK_S = 1.0
 _SUSPECT_AFTER_LOOKS = 4
 _CRAWL_NS = 100_000_000
 """Less true time than this from look to look is none: it is a tenth of the real time, which waits do not take."""
-_READS, _READS_IN_ALL = 100_000, 200_000
-"""How many readings at one line, without a nanosecond passing, are a spin: in one look's time, and however slowly."""
+_READS, _READS_IN_ALL = 100_000, 500_000
+"""How many readings at one line, while true time stands, are a spin: in one look's time, and however slowly."""
 
 _sleep = time.sleep
 
