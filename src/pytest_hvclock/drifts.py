@@ -133,22 +133,9 @@ def load_curve(load: Fraction) -> Fraction:
     emulator, for a minute beside 0, 1, 3 and 7 guests that burn CPU on two cores. The rate is that from half a second
     after the first reading to the last one; between the four it is interpolated, beyond 7 it stays.
 
-    How good it is, as the largest and the root mean square distance of a reading from that line, within that minute:
-
-    ==========  ===========  =========  =========
-    neighbours  rate         largest    rms
-    ==========  ===========  =========  =========
-    0           +2 ppm       1.4 ms     0.2 ms
-    1           +653 ppm     2.4 ms     1.2 ms
-    3           -5,462 ppm   133 ms     76 ms
-    7           -58,867 ppm  522 ms     258 ms
-    ==========  ===========  =========  =========
-
-    The readings of the first half second came up to 13 ms late, and are left out. It shows that drift grows with load,
-    and by which orders of magnitude. It cannot tell how a Hyper-V guest drifts: one with the Hyper-V clocksource loses
-    no ticks, and no published figure exists. It cannot be used below a minute either: lost ticks come in bursts, and
-    ten seconds of the busiest run differ by tens of thousands of ppm. The second row is the error of a calibration at
-    boot, beside a busy neighbour, rather than of lost ticks.
+    This shows that drift grows with load, and by which orders of magnitude. It cannot tell how a Hyper-V guest drifts:
+    one with the Hyper-V clocksource loses no ticks, and no published figure exists. It cannot be used below a minute
+    either: lost ticks come in bursts, and ten seconds of the busiest run differ by tens of thousands of ppm.
     """
     points = LOAD_CURVE_PPM
     load = max(Fraction(0), min(Fraction(load), Fraction(max(points))))
@@ -159,7 +146,22 @@ def load_curve(load: Fraction) -> Fraction:
 
 
 LOAD_CURVE_PPM = {0: 2, 1: 653, 3: -5_462, 7: -58_867}
-"""What was measured: busy neighbours on two cores, and the rate error of a tick-counting guest in ppm."""
+"""What was measured: busy neighbours on two cores, and the rate error of a tick-counting guest in ppm.
+
+How good it is, as the largest and the root mean square distance of a reading from that line, within that minute:
+
+==========  ===========  =========  =========
+neighbours  rate         largest    rms
+==========  ===========  =========  =========
+0           +2 ppm       1.4 ms     0.2 ms
+1           +653 ppm     2.4 ms     1.2 ms
+3           -5,462 ppm   133 ms     76 ms
+7           -58,867 ppm  522 ms     258 ms
+==========  ===========  =========  =========
+
+The readings of the first half second came up to 13 ms late, and are left out. The second row is
+the error of a calibration at boot, beside a busy neighbour, rather than of lost ticks.
+"""
 
 
 def _next_state(state: int) -> int:

@@ -25,15 +25,18 @@ class ConflictError(HvclockError, RuntimeError):
 
 
 class BackendError(HvclockError, RuntimeError):
-    """A backend cannot put a guest's clocks under the program: its library is missing or unsupported."""
+    """A backend's library is missing, or is a version that does not put a guest's clocks under the program."""
 
 
 class StuckError(HvclockError, RuntimeError):
-    """Nothing can go on: every thread waits on a guest's clock, or a loop spins on one that stands still."""
+    """Nothing can go on: every thread waits on a guest's clock, or a loop spins on one that stands still.
+
+    None of the threads can be woken; the message has the lines at which they are.
+    """
 
 
 class ClaimError(AssertionError):
-    """Something that was claimed about the application does not hold."""
+    """Something that was claimed about the application does not hold (``pytest_hvclock.claims``)."""
 
 
 class RecoveryError(AssertionError):
@@ -46,4 +49,4 @@ class RecoveryError(AssertionError):
 
 
 class HvclockWarning(UserWarning):
-    """The kit has noticed something that it cannot put right by itself."""
+    """The kit has noticed something that it cannot put right by itself; ``filterwarnings`` can name it."""

@@ -1,71 +1,9 @@
-"""What ``pytest --help``, ``--markers`` and ``--fixtures`` say: texts that people read, pinned as they are."""
+"""What ``pytest --fixtures`` and the header say: texts that people read, pinned as they are.
+
+Those of ``--help`` and ``--markers`` are in docs/reference.md, and tests/docs holds that they are the same.
+"""
 
 from __future__ import annotations
-
-HELP = """\
-Hyper-V guest clock:
-  --hvclock=SCENARIO    Run every selected test on a guest with this history. A
-                        test without a scenario of its own is struck just before
-                        its second reading of a clock.
-  --hvclock-backend=NAME
-                        What puts the guest's clocks under the code being
-                        tested: time-machine, freezegun, or direct, which only
-                        serves code that takes its clock as an argument
-                        (default: time-machine).
-  --hvclock-pace=PACE   How true time moves: stepped, by waiting and by
-                        hvclock.advance() alone, or live, with the real clock as
-                        well (default: stepped).
-  --hvclock-report=DIR  Write what happened to each guest into this directory:
-                        index.html, which needs no network, record.json, and an
-                        SVG file for each test that failed.
-  --hvclock-scenarios   Print every scenario with its numbers and its source,
-                        and exit.
-"""
-KEYS = """\
-  hvclock (string):     The scenario that every test runs under; see --hvclock.
-  hvclock_backend (string):
-                        What puts the guest's clocks under the tests; see
-                        --hvclock-backend.
-  hvclock_pace (string):
-                        How true time moves; see --hvclock-pace.
-  hvclock_report (string):
-                        The directory of the report; see --hvclock-report.
-  hvclock_cover (bool): List every line that read a clock; see --hvclock-cover.
-  hvclock_start (string):
-                        True time at the start of every test, as ISO 8601 text
-                        with an offset (default: the present second).
-  hvclock_strike_at (string):
-                        Before which reading of a clock a test without a
-                        scenario of its own is struck (default: 2, the second).
-"""
-MARKERS = (
-    (
-        "@pytest.mark.hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, host_error=, backend=, "
-        "pace=, allow_vacuous=, io_grace=, ...): run the test on a simulated Hyper-V guest, once for each scenario "
-        "named (pytest --hvclock-scenarios lists them). What is left out is taken from the next marker outwards, and "
-        "then from the scenario."
-    ),
-    (
-        "@pytest.mark.hvclock_recovers(probe, *, within, hold=None, every=None, judged_by='true'): after the strike "
-        "and the correction that it brings, the probe (a fixture that returns a callable, by name, or a callable; "
-        "async too) must hold within this much true time, and go on holding as long again, or for `hold`. "
-        "within=None: it must not recover by itself. judged_by='guest': by the guest's running time."
-    ),
-)
-
-
-def test_the_help_of_options_and_keys(pytester, monkeypatch):
-    """``--help`` has a group of its own, and every key says what it is for."""
-    monkeypatch.setenv("COLUMNS", "80")
-    text = pytester.runpytest_subprocess("--help").stdout.str()
-    assert HELP in text
-    assert KEYS in text
-
-
-def test_the_help_of_the_markers(pytester):
-    """``--markers`` shows how each is written, and what it does."""
-    lines = pytester.runpytest_subprocess("--markers").outlines
-    assert [line for line in lines if line.startswith("@pytest.mark.hvclock")] == list(MARKERS)
 
 
 def test_the_help_of_the_fixture(pytester):

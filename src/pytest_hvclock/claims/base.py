@@ -31,9 +31,11 @@ class ClaimSettings(TypedDict, total=False):
     """The keyword arguments of every claim."""
 
     guest: Guest | None
-    """Whose clocks the application reads; by default the guest that runs."""
+    """Whose clocks the application reads (default: the guest that runs)."""
     judged_by: JudgedBy | None
-    """``"true"`` time, or the ``"guest"``'s running time; by default as the claim says."""
+    """``"true"`` time, for what is shared with the outside, or the ``"guest"``'s running time, for what is private to
+    the process (default: ``"true"`` for ``credential``, ``once``, ``rate``, ``order``, ``exclusion``, ``availability``
+    and ``durability``, else ``"guest"``)."""
     may_prove_nothing: bool
     """Let the claim hold where nothing happened that could break it."""
 

@@ -16,9 +16,9 @@ def lifetime(
 ) -> Claim[None]:
     """Claim that something is honoured until just before its end, and no longer just after it.
 
-    Its life begins with the block, in which the guest has to get past its end. It is looked at while time passes: in
-    between, on both sides of its end, and at the end of the block; but not while the guest stands still or a SYNC is
-    on its way, when no program could know.
+    It may be an entry, a session or an open breaker. Its life begins with the block, in which the guest has to get past
+    its end. It is looked at while time passes: in between, on both sides of its end, and at the end of the block; but
+    not while the guest stands still or a SYNC is on its way, when no program could know.
 
     Args:
         honoured: says whether it is: a false value or an exception says no.

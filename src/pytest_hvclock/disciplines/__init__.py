@@ -37,7 +37,10 @@ Timesync = str | Discipline | Sequence[str | Discipline]
 """How a guest keeps time: a name, names joined by a plus, a discipline with settings of its own, or several."""
 
 OFF = "off"
+"""Nothing: the service is unticked."""
 PARTIAL = "partial"
+"""Windows with its VM IC provider disabled: samples are ignored, boot and restore are still corrected. On Linux,
+``linux``."""
 
 
 def _w32time(**settings: Any) -> list[Discipline]:

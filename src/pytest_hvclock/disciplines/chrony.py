@@ -12,22 +12,23 @@ from pytest_hvclock.units import AS_PER_NS, NS_PER_S
 
 @dataclass
 class Chrony(Discipline):
-    """chrony with ``refclock PHC /dev/ptp_hyperv poll 3 dpoll -2 offset 0`` and ``makestep 1.0 -1``.
+    """chrony with ``refclock PHC /dev/ptp_hyperv poll 3 dpoll -2 offset 0``, ``makestep 1.0 -1``, as Azure recommends.
 
     Each update takes the offset to what the PTP device answers, and steps the clock or slews it so that the offset
     would be gone at the next update. While the device answers ESTALE there is no update. chronyd also learns the
-    frequency; that is left out, so a steady drift leaves a steady offset of one poll's drift.
+    frequency; that is left out, so a steady drift leaves a steady offset of one poll's drift. It brings ``linux``
+    along.
     """
 
     name: ClassVar[str] = "chrony"
     listens: ClassVar[bool] = False
     beside_driver: ClassVar[bool] = True
     makestep_threshold_ns: int = NS_PER_S
-    """``makestep``, first number (1.0 s): a larger offset is stepped."""
+    """``makestep`` of ``chrony.conf``, first number (1.0 s): a larger offset is stepped."""
     makestep_limit: int = -1
     """``makestep``, second number: only in so many updates from the start; negative is always (chrony's own is 3)."""
     poll: int = 3
-    """``poll`` of the refclock: an update every 2 to the power of this seconds."""
+    """``poll`` of the ``refclock``, in log2 seconds: an update every 2 to the power of this."""
     max_slew_rate_ppb: int = 83_333_333
     """``maxslewrate``: the fastest slew, 83,333.333 ppm by default (from memory, as the limit of the kernel's tick)."""
     poll_at_ns: int | None = field(default=None, init=False)

@@ -17,8 +17,9 @@ _AS_PER_MS = NS_PER_MS * AS_PER_NS
 class FreeBsd(Discipline):
     """FreeBSD: SYNC sets the clock, and so does a SAMPLE that differs by more than 100 ms, either way.
 
-    The settings are the driver's two sysctls. A late delivery is not made up for: this driver does not look at the
-    reference time of a message. (Newer ones do, and call the second sysctl ``hw.hvtimesync.sample_thresh``.)
+    The settings are the two sysctls of the driver (``hv_timesync.c``). A late delivery is not made up for: this driver
+    does not look at the reference time of a message. (Newer ones do, and call the second sysctl
+    ``hw.hvtimesync.sample_thresh``.)
     """
 
     name: ClassVar[str] = "freebsd"

@@ -83,7 +83,7 @@ class LinuxLegacy(Linux):
     name: ClassVar[str] = "linux-legacy"
     newest_protocol: ClassVar[int] = 3
     samples: int = 50
-    """How many SAMPLEs set the clock: about 250 s of them."""
+    """How many SAMPLEs set the clock: about 250 s of them (the 50 of ``adj_guesttime``)."""
     sample_count: int = field(default=0, init=False)
 
     def receive(self, clocks: Segment, message: Message) -> None:

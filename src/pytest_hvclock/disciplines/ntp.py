@@ -24,7 +24,7 @@ class Ntp(Discipline):
     poll_ns: int = 64 * NS_PER_S
     """Time between two measurements (``minpoll 6``)."""
     step_threshold_ns: int = 128 * NS_PER_MS
-    """A larger error is stepped (``ntpd``: 128 ms)."""
+    """A larger error is stepped (``ntpd``: 128 ms, which ``tinker step`` changes)."""
     max_slew_ppb: int = 500_000
     """The fastest slew (``ntpd`` and the kernel: 500 ppm)."""
     poll_at_ns: int | None = field(default=None, init=False)

@@ -12,18 +12,18 @@ from pytest_hvclock.units import AS_PER_NS, NS_PER_MS, NS_PER_S
 
 @dataclass
 class Timesyncd(PhaseCorrection):
-    """A client of a correct outside server: a step above 0.4 s, else the kernel's phase-locked loop slews.
+    """systemd-timesyncd with a correct outside server: a step above 0.4 s, else the kernel's phase-locked loop slews.
 
     ``timesyncd-manager.c`` has the threshold and the poll of 32 s to 2,048 s. What it hands to the kernel at the 32 s
     poll is corrected by an eighth of the rest each second (``adjtimex``, time constant 1). The shortest poll is kept,
-    as in the fights with a host that are on record, and the frequency is not learned.
+    as in the fights with a host that are on record, and the frequency is not learned. It brings ``linux`` along.
     """
 
     name: ClassVar[str] = "timesyncd"
     listens: ClassVar[bool] = False
     beside_driver: ClassVar[bool] = True
     poll_ns: int = 32 * NS_PER_S
-    """Time between two measurements (``PollIntervalMinSec=32``)."""
+    """Time between two measurements (``PollIntervalMinSec=32`` of ``timesyncd.conf``)."""
     step_threshold_ns: int = 400 * NS_PER_MS
     """A larger offset is stepped (``NTP_MAX_ADJUST``)."""
     poll_at_ns: int | None = field(default=None, init=False)

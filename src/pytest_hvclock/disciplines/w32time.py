@@ -24,45 +24,47 @@ _AS_PER_S = NS_PER_S * AS_PER_NS
 
 @dataclass
 class W32Time(PhaseCorrection):
-    """A Windows guest with W32Time; as it stands, a domain member of Windows Server 2016 or later, or Windows 10 1809.
+    r"""A Windows guest with W32Time; as it stands, a domain member of Windows Server 2016 or later, or Windows 10 1809.
 
-    The integration service sets the clock forward after a resume and either way after a boot (*sync mode*), and hands
-    each SAMPLE to W32Time (*sample mode*), which steps or slews the clock, either way. A slew moves the system time
-    alone, not QPC.
+    W32Time is healthy and fed by the service, which sets the clock forward after a resume and either way after a boot
+    (*sync mode*), and hands it each SAMPLE (*sample mode*): it steps or slews the clock, either way. A slew moves the
+    system time alone, not QPC. The settings are those of the registry, below
+    ``HKLM\SYSTEM\CurrentControlSet\Services\W32Time``, as *Windows Time service tools and settings* has them.
     """
 
     name: ClassVar[str] = "w32time"
     os: ClassVar[str] = "windows"
     max_allowed_phase_offset: int = 300
-    """MaxAllowedPhaseOffset, in seconds: a larger offset is stepped. Member 300, stand-alone 1."""
+    """``MaxAllowedPhaseOffset``, in seconds: a larger offset is stepped. Member 300, stand-alone 1."""
     phase_correct_rate: int = 1
-    """PhaseCorrectRate: the larger, the slower a slew. Member 1, stand-alone 7."""
+    """``PhaseCorrectRate``: the larger, the slower a slew. Member 1, stand-alone 7."""
     update_interval: int = 100
-    """UpdateInterval, in 10 ms: from one phase correction to the next. Domain controller 100 and Windows Server 2016 in
-    effect (an update a second); the registry of a member has 30,000, that of a stand-alone machine 360,000."""
+    """``UpdateInterval``, in 10 ms: from one phase correction to the next. Domain controller 100 and Windows Server
+    2016 in effect (an update a second); the registry of a member has 30,000, that of a stand-alone machine 360,000."""
     min_poll_interval: int = 6
-    """MinPollInterval, in log2 seconds: taken for the poll in force, as it is with a healthy source. 6 (64 s) for a
+    """``MinPollInterval``, in log2 seconds: taken for the poll in force, as it is with a healthy source. 6 (64 s) for a
     domain controller and for the VM IC provider of a healthy guest; member and stand-alone 10."""
     max_pos_phase_correction: int = UNLIMITED
-    """MaxPosPhaseCorrection, in seconds: a guest further behind is not corrected, an event is logged instead.
-    Member unlimited, domain controller 172,800 (48 h), stand-alone 54,000 (15 h)."""
+    """``MaxPosPhaseCorrection``, in seconds: a guest further behind is not corrected, an event is logged instead.
+    Member 0xFFFFFFFF, which is unlimited, domain controller 172,800 (48 h), stand-alone 54,000 (15 h)."""
     max_neg_phase_correction: int = UNLIMITED
-    """MaxNegPhaseCorrection, in seconds: the same for a guest that is ahead."""
+    """``MaxNegPhaseCorrection``, in seconds: the same for a guest that is ahead."""
     large_phase_offset: int = 50_000_000
-    """LargePhaseOffset, in 100 ns: a sample at least this far off is a spike. All 5 s."""
+    """``LargePhaseOffset``, in 100 ns: a sample at least this far off is a spike. All 5 s."""
     spike_watch_period: int = 900
-    """SpikeWatchPeriod, in seconds: how long spikes must go on before they are believed. All 900."""
+    """``SpikeWatchPeriod``, in seconds: how long spikes must go on before they are believed. All 900."""
     hold_period: int = 5
-    """HoldPeriod: good samples in a row before any is screened as a spike. All 5; that it counts samples is what the
-    group policy's own text says, the registry reference calls it a period of time."""
+    """``HoldPeriod``: good samples in a row before any is screened as a spike. All 5; that it counts samples is what
+    the group policy's own text says, the registry reference calls it a period of time."""
     frequency_correct_rate: int = 4
-    """FrequencyCorrectRate: carried for the reader, has no effect here."""
+    """``FrequencyCorrectRate``: carried for the reader, has no effect here."""
     system_clock_rate: int = 156_250
-    """SystemClockRate, in 100 ns: 15.625 ms from tick to tick, as ``w32tm /query /status`` shows it (ClockRate)."""
+    """``SystemClockRate``, in 100 ns: 15.625 ms from tick to tick, as ``w32tm /query /status`` shows it (ClockRate)."""
     before_2016: bool = False
-    """Whether PhaseCorrection is worked out as up to Windows Server 2012 R2."""
+    """Whether PhaseCorrection is worked out as in Windows Server 2012 R2 and older."""
     sample_interval_s: int = 30
-    """How often the newest SAMPLE is used, in seconds: about every 30."""
+    """How often the newest SAMPLE is used, in seconds: "about every 30 seconds" (Azure, *Time sync for Windows
+    VMs*)."""
     first_set_done: bool = field(default=False, init=False)
     used_at_ns: int | None = field(default=None, init=False)
     spike_at_ns: int | None = field(default=None, init=False)

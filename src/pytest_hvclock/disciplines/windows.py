@@ -22,7 +22,8 @@ class Windows(Discipline):
     name: ClassVar[str] = "windows"
     os: ClassVar[str] = "windows"
     threshold_ns: int | None = 5 * NS_PER_S
-    """A running guest further behind than this is set forward; None never does (the provider is disabled)."""
+    r"""A running guest further behind than this is set forward ("more than 5 seconds behind"); None never does
+    (``VMICTimeProvider\Enabled`` = 0)."""
     first_set_done: bool = field(default=False, init=False)
 
     def power_on(self, clocks: Segment, *, in_sync: bool) -> None:

@@ -59,34 +59,43 @@ class GuestSettings(TypedDict, total=False):
     """The keyword arguments of ``Host.guest``, which are also the settings of the ``hvclock`` marker."""
 
     os: Os
+    """``"linux"`` or ``"windows"``: what the guest takes its RTC for, and whether a slew moves MONOTONIC too (default:
+    as ``timesync`` says, else ``"linux"``)."""
     zone: Zone
+    """The guest's time zone. In a marker it is also the test process's own (``TZ``, where there is ``tzset``), which is
+    left alone unless a marker gives one."""
     timesync: Timesync
+    """What corrects the clock, by name, or a discipline with settings of its own (default: that of the ``os``)."""
     drift: Drift
+    """Rate error of the clocksource, a function of ``host.load`` that returns one, or one that wanders
+    (``pytest_hvclock.drifts``)."""
     rtc: Literal["utc", "local"]
+    """``"utc"`` or ``"local"``: what the guest takes its RTC for (default: ``"local"`` on Windows, else ``"utc"``)."""
     sync_after_boot: Duration
-    """From power-on to the first SYNC, 2.5 s (one log has 2.46 s)."""
+    """From power-on to the first SYNC (one log has 2.46 s)."""
     sync_after_resume: Duration
-    """From whatever opens a new channel (a resume, a restore, a migration, a new ``timesync``) to SYNC, 1 s (a choice:
-    Microsoft's own test allows half a minute)."""
+    """From whatever opens a new channel (a resume, a restore, a migration, a hibernation, an applied checkpoint, a new
+    ``timesync``) to SYNC. A choice: Microsoft's own test allows half a minute."""
     sample_period: Duration
-    """From the guest's answer to the next SAMPLE, 5 s (OpenVMM ``SAMPLE_PERIOD``)."""
+    """From the guest's answer to the next SAMPLE (OpenVMM ``SAMPLE_PERIOD``)."""
     response_time: Duration
-    """From a message to the guest's answer, 10 ms (gaps of about 5.01 s in microsoft/WSL#10006)."""
+    """From a message to the guest's answer (gaps of about 5.01 s in microsoft/WSL#10006)."""
     delivery_delay: Duration
     """How late each message arrives; the guest makes up for it if its driver speaks version 4."""
     protocol: Literal[1, 3, 4]
-    """The newest version of time sync messages that the host offers; an old driver may know an older one only."""
+    """The newest version of time sync messages that the host offers: 1, 3 or 4; an old driver may know an older one
+    only."""
     coarse: bool
     """Read the wall clock and MONOTONIC in steps of 15.625 ms, as Python before 3.13 did on Windows."""
     boottime_over_saves: bool
-    """Let BOOTTIME go on while the guest is saved or paused. That it does not is inferred, and measured for MONOTONIC
-    only."""
+    """Let CLOCK_BOOTTIME go on while the guest is saved or paused. That it does not is inferred, and measured for
+    MONOTONIC only."""
     ptp_over_saves: bool
     """Let ``/dev/ptp_hyperv`` answer after a save or a pause, with the old host time, until the next message; else it
     answers ESTALE. That it answers is inferred."""
     rtc_over_power_off: bool
-    """Keep what the guest has written to its RTC. OpenHCL does (``local_clock.rs``); that classic Hyper-V does is
-    inferred."""
+    """Keep what the guest has written to its RTC while it is off. OpenHCL does (``local_clock.rs``); that classic
+    Hyper-V does is inferred."""
 
 
 class State(Enum):
@@ -135,6 +144,22 @@ class Guest:
     Readings are pure: reading twice gives the same answer, and no reading moves a clock.
     """
 
+    host: Host
+    """The host that it is on."""
+    os: Os
+    """The operating system, as ``Host.guest`` names it."""
+    zone: tzinfo
+    """The guest's own time zone."""
+    disturbed_at_ns: int | None
+    """True time of the last verb that disturbed the guest's clocks, in nanoseconds."""
+    struck_at_ns: int | None
+    """True time of ``strike``, in nanoseconds: the moment at which the anomaly had happened."""
+    clock: Clock
+    """The guest's clocks and its ``sleep`` as an object with the names of ``time`` and ``datetime``, for code that
+    takes its clock as an argument."""
+    trail: Trail | None
+    """What the guest's clocks do from when ``follow`` was called, or None."""
+
     def __init__(  # noqa: PLR0913  (the contract's keywords, each a fact about a virtual machine)
         self,
         host: Host,
@@ -165,8 +190,8 @@ class Guest:
         if isinstance(protocol, bool) or protocol not in (1, 3, 4):
             raise ValueError(f"unknown protocol {protocol!r}: time sync messages are of version 1, 3 or 4")
         self.host = host
-        self.os: Os = os
-        self.zone: tzinfo = time_zone(zone)
+        self.os = os
+        self.zone = time_zone(zone)
         self._timesync: Timesync = timesync if timesync is not None else os
         self._drift: Drift = drift
         self._sync_after_boot_ns = positive_ns(sync_after_boot, "sync_after_boot")
@@ -189,14 +214,9 @@ class Guest:
         self._saved: SavedState | None = None
         self._checkpoints: list[Checkpoint] = []
         self._armed: Strikes | None = None
-        self.disturbed_at_ns: int | None = None
-        """True time of the last verb that disturbed the guest's clocks, in nanoseconds."""
-        self.struck_at_ns: int | None = None
-        """True time of ``strike``, in nanoseconds: the moment at which the anomaly had happened."""
-        self.clock: Clock = Clock(self)
-        """The guest's clocks and its ``sleep`` as an object, for code that takes its clock as an argument."""
-        self.trail: Trail | None = None
-        """What the guest's clocks do from when ``follow`` was called, or None."""
+        self.disturbed_at_ns = self.struck_at_ns = None
+        self.clock = Clock(self)
+        self.trail = None
         self._watcher: Callable[[], None] | None = None
         self._lived_as = self._struck_after_ns = 0
         self._agenda = Agenda(self)
@@ -578,7 +598,10 @@ class Guest:
         self._armed = anomaly
 
     def strike(self) -> None:
-        """Let the scenario's anomaly happen now; it strikes once. Standing conditions, such as a drift, just go on."""
+        """Let the scenario's anomaly happen now; it strikes once. Standing conditions, such as a drift, just go on.
+
+        What has not struck by the end of a test's body strikes there.
+        """
         if self._armed is None:
             raise StateError("nothing is left to strike: no scenario was chosen, or it has struck already")
         anomaly, self._armed = self._armed, None
@@ -600,6 +623,8 @@ class Guest:
         io_grace: Duration = "20 ms",
     ) -> AbstractContextManager[None]:
         """Put the code inside the ``with`` block on this guest: it reads the guest's clocks, and waits on them.
+
+        No pytest is needed.
 
         Args:
             backend: the engine that does it.

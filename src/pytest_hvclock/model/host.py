@@ -72,6 +72,11 @@ class Host:
         load: how busy the host is, any number; the drift of a guest may be a function of it.
     """
 
+    started_ns: int
+    """True time at which the host was made, in nanoseconds."""
+    zone: tzinfo
+    """The host's time zone."""
+
     def __init__(
         self,
         start: Instant = "2026-01-01T00:00:00Z",
@@ -80,10 +85,9 @@ class Host:
         load: float | Fraction = 0,
     ) -> None:
         """Start a host without guests."""
-        self.started_ns: int = instant_ns(start)
-        """True time at which the host was made, in nanoseconds."""
+        self.started_ns = instant_ns(start)
         self._true_ns = self.started_ns
-        self.zone: tzinfo = time_zone(zone)
+        self.zone = time_zone(zone)
         self._error_ns = duration_ns(error)
         self._load = _load(load)
         self._guests: list[Guest] = []
@@ -199,7 +203,8 @@ class Host:
         Args:
             when: from now, such as ``"90 s"``, or an instant, such as ``"2026-01-01T00:01:30Z"``.
             action: a callable without arguments, or an anomaly, which strikes the host's only guest. An exception
-                that it raises comes out of the advance, sleep or wait that it interrupted.
+                that it raises comes out of the advance, sleep or wait that it interrupted; in asyncio, of what runs the
+                loop.
 
         Raises:
             ValueError: if the moment has passed.

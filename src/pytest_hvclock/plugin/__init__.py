@@ -189,8 +189,12 @@ def hvclock(request: pytest.FixtureRequest) -> Iterator[Guest]:
     """The Hyper-V guest whose clocks this test reads.
 
     ``time``, ``datetime`` and every wait of the code under test follow this guest; ``hvclock.host`` is its host, and
-    the way out to true time. With Hypothesis's ``@given``, use ``with guest.running():`` inside the test instead: a
-    fixture is made once for all examples.
+    the way out to true time. It is set up first and torn down last among the fixtures of a test; those of a wider scope
+    than a function are made in real time, because other tests use them without this guest.
+
+    With Hypothesis's ``@given``, use ``with guest.running():`` inside the test instead: a fixture is made once for all
+    examples. A ``unittest.TestCase`` gets the guest from a method of its own that is marked
+    ``@pytest.fixture(autouse=True)`` and takes ``hvclock``; a marker on one can name a single scenario.
     """
     use_phases(request.config)
     from pytest_hvclock.plugin.phases import guest_of

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.hookspec
 def pytest_hvclock_scenarios() -> Sequence[Scenario]:  # type: ignore[empty-body]
-    """Return scenarios to be used by their names, beside those of the catalogue."""
+    """Return scenarios (``pytest_hvclock.scenarios``) to be used by their names, beside those of the catalogue."""
 
 
 @pytest.hookspec
@@ -29,14 +29,23 @@ def pytest_hvclock_disciplines() -> Mapping[str, Callable[[], Sequence[Disciplin
 
 @pytest.hookspec
 def pytest_hvclock_backends() -> Mapping[str, Callable[[], Backend]]:  # type: ignore[empty-body]
-    """Return what makes backends, by the names under which ``--hvclock-backend`` finds them; see ``conformance``."""
+    """Return what makes backends, by the names under which ``--hvclock-backend`` finds them.
+
+    ``pytest_hvclock.running.backend`` says what one is, and two lines test it: see ``pytest_hvclock.conformance``.
+    """
 
 
 @pytest.hookspec
 def pytest_hvclock_claims(guest: Guest) -> Sequence[AbstractContextManager[object]]:  # type: ignore[empty-body]
-    """Return claims that watch the body of every test on a guest; see ``pytest_hvclock.claims``."""
+    """Return claims that watch the body of every test on a guest, and the recovery after it.
+
+    Those of ``pytest_hvclock.claims``, or other context managers.
+    """
 
 
 @pytest.hookspec
 def pytest_hvclock_report_sections(timeline: Timeline) -> Sequence[tuple[str, str]]:  # type: ignore[empty-body]
-    """Return titles and texts to be shown of a test, below its failure in the terminal and in the report."""
+    """Return titles and texts to be shown of a test, below its failure in the terminal and its drawing in the report.
+
+    ``timeline`` is what happened to its guest, a ``pytest_hvclock.timeline.Timeline``.
+    """

@@ -34,7 +34,10 @@ class Marked:
 
 @dataclass(frozen=True, kw_only=True)
 class MarkerSettings:
-    """The keyword arguments of the ``hvclock`` marker; Python itself refuses any other."""
+    """The keyword arguments of the ``hvclock`` marker; Python itself refuses any other.
+
+    What has no text here is a setting of the guest: see ``GuestSettings``.
+    """
 
     os: Any = None
     zone: Any = None
@@ -52,12 +55,19 @@ class MarkerSettings:
     ptp_over_saves: Any = None
     rtc_over_power_off: Any = None
     start: Any = None
+    """True time at the start (default: the present second, or ``hvclock_start``)."""
     host_zone: Any = None
+    """The host's time zone, whose local time RTCs are loaded with."""
     host_error: Any = None
+    """How far the host's own clock is ahead of true time."""
     backend: Any = None
+    """What puts the wall clock under the test: see ``--hvclock-backend``."""
     pace: Any = None
+    """``"stepped"`` or ``"live"``: see ``--hvclock-pace``."""
     io_grace: Any = None
+    """How long, in real time, peers outside the guest get: see ``hvclock_io_grace``."""
     allow_vacuous: Any = None
+    """Let the test pass although its scenario could not show (default: ``False``)."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +75,18 @@ class Recovers:
     """What the ``hvclock_recovers`` marker of a test says."""
 
     probe: str | Callable[[], object]
+    """The name of a fixture that returns a callable, or a callable, which may be async: a false value, an exception or
+    a failure of pytest's (``pytest.fail``, ``pytest.raises``) says "not well", and so does a yes that the probe itself
+    waits for until the time is over."""
     within: Duration | None
+    """How much time the application may take; ``None`` asserts that it does *not* recover by itself."""
     hold: Duration | None = None
+    """How long it must then stay well; with ``within=None``, how long it is watched (default: as long as ``within``;
+    60 s)."""
     every: Duration | None = None
+    """How long to wait between two probes (default: a thirtieth of ``within``, and not less than 1 ms)."""
     judged_by: JudgedBy = "true"
+    """``"true"`` time, or the ``"guest"``'s running time (``running_ns``), which stands still while the guest does."""
 
     @property
     def name(self) -> str:

@@ -68,28 +68,29 @@ def add_options(parser: pytest.Parser) -> None:
         dest="hvclock_scenario",
         metavar="SCENARIO",
         help="Run every selected test on a guest with this history. A test without a scenario of its own is struck "
-        "just before its second reading of a clock.",
+        "just before its second reading of a clock, and not at all if it reads none twice.",
     )
     group.addoption(
         "--hvclock-backend",
         dest="hvclock_backend",
         metavar="NAME",
-        help="What puts the guest's clocks under the code being tested: time-machine, freezegun, or direct, which "
-        f"only serves code that takes its clock as an argument (default: {TIME_MACHINE}).",
+        help="What puts the wall clock under the tests: `time-machine`; `freezegun`, with the extra of that name, "
+        "which needs no C code; or `direct`, which patches no clock, for code that is handed `hvclock.clock` "
+        f"(default: {TIME_MACHINE}).",
     )
     group.addoption(
         "--hvclock-pace",
         dest="hvclock_pace",
         metavar="PACE",
-        help="How true time moves: stepped, by waiting and by hvclock.advance() alone, or live, with the real clock "
-        f"as well (default: {STEPPED}).",
+        help="How true time moves: `stepped`, by `hvclock.advance()` and by waiting, which returns at once; or `live`, "
+        f"with the real clock as well, and waits are real (default: {STEPPED}).",
     )
     group.addoption(
         "--hvclock-report",
         dest="hvclock_report",
         metavar="DIR",
-        help="Write what happened to each guest into this directory: index.html, which needs no network, record.json, "
-        "and an SVG file for each test that failed.",
+        help="Write what happened to each guest into this directory: `index.html`, which needs no network, "
+        "`record.json`, and an SVG file for each test that failed.",
     )
     group.addoption(
         "--hvclock-scenarios",
@@ -106,15 +107,14 @@ def add_options(parser: pytest.Parser) -> None:
         help="List every line that read a clock on a guest: which clock, how often, what for, and which anomalies have "
         "struck it.",
     )
-    _add_exploring(parser, group)
-    parser.addini("hvclock", "The scenario that every test runs under; see --hvclock.", type="string")
+    parser.addini("hvclock", "The scenario that every test runs under; see `--hvclock`.", type="string")
     parser.addini(
-        "hvclock_backend", "What puts the guest's clocks under the tests; see --hvclock-backend.", type="string"
+        "hvclock_backend", "What puts the wall clock under the tests; see `--hvclock-backend`.", type="string"
     )
-    parser.addini("hvclock_pace", "How true time moves; see --hvclock-pace.", type="string")
-    parser.addini("hvclock_report", "The directory of the report; see --hvclock-report.", type="string")
+    parser.addini("hvclock_pace", "How true time moves; see `--hvclock-pace`.", type="string")
+    parser.addini("hvclock_report", "The directory of the report; see `--hvclock-report`.", type="string")
     parser.addini(
-        "hvclock_cover", "List every line that read a clock; see --hvclock-cover.", type="bool", default=False
+        "hvclock_cover", "List every line that read a clock; see `--hvclock-cover`.", type="bool", default=False
     )
     parser.addini(
         "hvclock_start",
@@ -128,10 +128,12 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "hvclock_io_grace",
-        "How long, in real time, a test in stepped pace may wait for a peer outside its guest before the guest's time "
-        f"passes all the same (default: {Settings.io_grace}).",
+        "How long, in real time, code in stepped pace may wait for a peer outside the guest (a socket, a pipe) before "
+        f"the guest's time passes all the same (default: {Settings.io_grace}; child processes are given 5 s at least). "
+        "What was not waited for any longer is named below a failure.",
         type="string",
     )
+    _add_exploring(parser, group)
 
 
 def _add_exploring(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
@@ -148,16 +150,20 @@ def _add_exploring(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         "--hvclock-places",
         dest="hvclock_places",
         metavar="N|all",
-        help="Before how many readings each kind of anomaly strikes (default: 5, drawn by the seed).",
+        help="Before how many readings each kind of anomaly strikes, or `all` (default: 5, drawn by the seed).",
     )
     group.addoption(
-        "--hvclock-seed", dest="hvclock_seed", metavar="N", help="What the places are drawn by (default: a new one)."
+        "--hvclock-seed",
+        dest="hvclock_seed",
+        metavar="N",
+        help="What the places are drawn by (default: a new one, shown in the header).",
     )
     group.addoption(
         "--hvclock-replay",
         dest="hvclock_replay",
         metavar="SCHEDULE",
-        help="Let the selected tests be struck by this schedule, as the explorer has printed it.",
+        help="Let the selected tests be struck by this schedule, as the explorer has printed it; together with "
+        "`--hvclock-explore`, explore with this schedule alone.",
     )
     group.addoption(
         "--hvclock-strict",
@@ -166,25 +172,28 @@ def _add_exploring(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         default=False,
         help="Let the run fail for the explorer's findings as well, not for its failures alone.",
     )
-    parser.addini("hvclock_explore", "Explore every test; see --hvclock-explore.", type="bool", default=False)
+    parser.addini("hvclock_explore", "Explore every test; see `--hvclock-explore`.", type="bool", default=False)
     parser.addini(
         "hvclock_explore_boots",
         "Let the guest boot too before a reading: for code whose memory outlives it, on a disk or elsewhere.",
         type="bool",
         default=False,
     )
-    parser.addini("hvclock_places", "Before how many readings each kind strikes; see --hvclock-places.", type="string")
-    parser.addini("hvclock_seed", "What the places are drawn by; see --hvclock-seed.", type="string")
-    parser.addini("hvclock_strict", "Fail for findings as well; see --hvclock-strict.", type="bool", default=False)
+    parser.addini(
+        "hvclock_places", "Before how many readings each kind strikes; see `--hvclock-places`.", type="string"
+    )
+    parser.addini("hvclock_seed", "What the places are drawn by; see `--hvclock-seed`.", type="string")
+    parser.addini("hvclock_strict", "Fail for findings as well; see `--hvclock-strict`.", type="bool", default=False)
     parser.addini(
         "hvclock_may_cross",
-        "Where readings from two sides of a step may be compared, a line each: FILE: REASON or FILE::FUNCTION: REASON.",
+        "Where readings from two sides of a step may be compared, a line each: `FILE: REASON` or "
+        "`FILE::FUNCTION: REASON`.",
         type="linelist",
     )
     parser.addini(
         "hvclock_regressions",
         "The file of strikes that broke a test once, which are tried first, and to which new ones are added "
-        "(default: .hvclock-regressions, if it is there).",
+        "(default: `.hvclock-regressions`, if it is there).",
         type="string",
     )
 

@@ -12,14 +12,15 @@ MARKER_LINES = (
     (
         "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, host_error=, backend=, pace=, "
         "allow_vacuous=, io_grace=, ...): run the test on a simulated Hyper-V guest, once for each scenario named "
-        "(pytest --hvclock-scenarios lists them). What is left out is taken from the next marker outwards, and then "
-        "from the scenario."
+        "(`pytest --hvclock-scenarios` lists them). The closest marker (function, class, module) wins, for each "
+        "setting by itself; what none of them sets comes from the scenario, and then from the defaults."
     ),
     (
-        "hvclock_recovers(probe, *, within, hold=None, every=None, judged_by='true'): after the strike and the "
+        "hvclock_recovers(probe, *, within, hold=None, every=None, judged_by='true'): after the strike and the last "
         "correction that it brings, the probe (a fixture that returns a callable, by name, or a callable; async too) "
-        "must hold within this much true time, and go on holding as long again, or for `hold`. within=None: it must "
-        "not recover by itself. judged_by='guest': by the guest's running time."
+        "must hold within this much true time, and go on holding as long again, or for `hold`. `within=None`: it must "
+        "not recover by itself. `judged_by='guest'`: by the guest's running time. It is judged when the test's body is "
+        "over; a scenario that has not struck by then strikes first."
     ),
 )
 

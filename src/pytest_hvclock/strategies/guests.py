@@ -46,6 +46,6 @@ def disciplines() -> st.SearchStrategy[str]:
 
 
 def conditions() -> st.SearchStrategy[GuestSettings]:
-    """Draw settings of a guest, for ``Host().guest(**settings)``; the simplest is an ordinary one, ``{}``."""
+    """Draw settings of a guest as a dictionary, for ``Host().guest(**settings)``; the simplest is an empty one."""
     settings = st.fixed_dictionaries({}, optional={"drift": drifts(), "timesync": disciplines(), "zone": zones()})
     return cast("st.SearchStrategy[GuestSettings]", settings)

@@ -125,7 +125,8 @@ def schedules(
 def scenarios(*, most: int = 2) -> st.SearchStrategy[Scenario]:
     """Draw scenarios of the catalogue, also those that a plugin has added, and some that are joined by a plus.
 
-    ``scenario.guest()`` makes a guest under one. Those with the fewest and simplest anomalies are the simplest.
+    ``scenario.guest(**settings)`` makes a guest under one, and ``guest.strike()`` lets it happen. Those with the fewest
+    and simplest anomalies are the simplest.
 
     Args:
         most: how many may be joined. Two that want a setting to be different never are, and one that goes on by
