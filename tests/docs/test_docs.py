@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -18,15 +17,11 @@ import pytest
 import yaml
 
 import pytest_hvclock
-from pytest_hvclock import Guest, Host, anomalies, claims, drifts, plugin, strategies
+from pytest_hvclock import Guest, claims, strategies
 from pytest_hvclock.clocks.trail import Bend
 from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL
-from pytest_hvclock.disciplines.base import Discipline
-from pytest_hvclock.disciplines.w32time import PROFILES
 from pytest_hvclock.model.guest import GuestSettings
-from pytest_hvclock.plugin import hookspecs, migrating
-from pytest_hvclock.plugin.markers import MarkerSettings, Recovers
-from pytest_hvclock.plugin.settings import add_options
+from pytest_hvclock.plugin.markers import MarkerSettings
 from pytest_hvclock.plugin.vocabulary import MARKER_LINES
 from pytest_hvclock.report.cover import Line
 from pytest_hvclock.running import BACKENDS, PACES
@@ -53,44 +48,6 @@ def script(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
-
-
-class Options:
-    """Stands in for pytest's parser, and keeps the names of what is declared."""
-
-    def __init__(self) -> None:
-        self.options: list[str] = []
-        self.keys: list[str] = []
-
-    def getgroup(self, *_: str) -> Options:
-        return self
-
-    def addoption(self, name: str, **_: object) -> None:
-        self.options.append(name)
-
-    def addini(self, name: str, *_: object, **__: object) -> None:
-        self.keys.append(name)
-
-
-def declared() -> Options:
-    """Return the options and ini keys that the plugin declares."""
-    found = Options()
-    add_options(found)  # type: ignore[arg-type]
-    return found
-
-
-def public(kind: type) -> list[str]:
-    """Return what a class has to offer."""
-    return [name for name in dir(kind) if not name.startswith("_")]
-
-
-def classes(module: object, base: type) -> list[str]:
-    """Return the classes of a module that are made to be used."""
-    return [
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, base) and value is not base
-    ]
 
 
 def described(name: str) -> bool:
@@ -271,56 +228,34 @@ def test_every_example_of_a_claim_runs_and_the_failure_is_the_one_shown(tmp_path
 # ---------------------------------------------------------------------------------------------------- the reference
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted(
-        {
-            *declared().options,
-            *declared().keys,
-            *(field.name for kind in (MarkerSettings, Recovers) for field in fields(kind)),
-            *GuestSettings.__annotations__,
-            *claims.__all__,
-            *claims.ClaimSettings.__annotations__,
-            *(line.partition("(")[0] for line in MARKER_LINES),
-            *(name for name in vars(hookspecs) if name.startswith("pytest_")),
-            *(
-                name
-                for module in (plugin, migrating)
-                for name, value in vars(module).items()
-                if isinstance(value, type(plugin.hvclock))
-            ),
-        }
-    ),
-)
-def test_everything_that_can_be_set_is_in_the_reference(name: str) -> None:
-    """Options, ini keys, markers, their arguments, hooks, and fixtures."""
-    assert described(name)
+make_reference = script("make_reference")
 
 
-@pytest.mark.parametrize("name", [OFF, PARTIAL, *DISCIPLINES, *BACKENDS, *PACES])
-def test_every_discipline_backend_and_pace_is_in_the_reference(name: str) -> None:
-    """What ``timesync``, ``backend`` and ``pace`` may be."""
-    assert described(name)
+@pytest.mark.parametrize("page", make_reference.PAGES, ids=lambda page: page.name)
+def test_the_tables_of_a_page_are_what_the_code_makes(page: Path) -> None:
+    """``python docs/make_reference.py`` was run after the last change of a help text, a docstring or a default."""
+    assert page.read_text(encoding="utf-8") == make_reference.page(page), "run: python docs/make_reference.py"
+
+
+def test_every_table_stands_on_a_page_once() -> None:
+    """What the script can make is what the pages ask it for."""
+    text = "".join(page.read_text(encoding="utf-8") for page in make_reference.PAGES)
+    assert sorted(re.findall("<!-- from here: (.+) -->", text)) == sorted(make_reference.TABLES)
 
 
 @pytest.mark.parametrize(
     "name",
     sorted(
         {
-            *public(Guest),
-            *(name for name in vars(Host().guest()) if not name.startswith("_")),
-            *public(Host),
-            *(name for name in vars(Host()) if not name.startswith("_")),
-            *classes(anomalies, anomalies.Anomaly),
-            *classes(drifts, drifts.Wander),
-            *strategies.__all__,
+            *BACKENDS,
+            *PACES,
             *(name for name in vars(strategies.GuestMachine) if not name.startswith("_")),
             *(name for name in pytest_hvclock.__all__ if not name.startswith("_")),
         }
     ),
 )
-def test_every_public_name_is_in_the_reference(name: str) -> None:
-    """Verbs, readings, anomalies, drifts and errors."""
+def test_what_stands_in_no_table_of_its_own_is_in_the_reference(name: str) -> None:
+    """Backends and paces, the state machine's rules, and what the package offers."""
     assert described(name)
 
 
@@ -343,58 +278,6 @@ def test_every_key_of_a_record_is_in_its_schema_and_in_the_reference() -> None:
     assert [entry["title"] for entry in test["bends"]["items"]["items"]] == list(Bend._fields)
     for name in {*schema["properties"], *(name for properties in kinds.values() for name in properties)}:
         assert f"`{name}`" in records
-
-
-def parameters(made: Callable[..., object]) -> str:
-    """Return what a function takes, as the reference writes it: without types, and without ``**settings``."""
-    signature = inspect.signature(made)
-    taken = [each for name, each in signature.parameters.items() if name != "self" and each.kind != each.VAR_KEYWORD]
-    plain = [each.replace(annotation=inspect.Parameter.empty) for each in taken]
-    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty)).replace("'", '"')
-
-
-@pytest.mark.parametrize(
-    "made",
-    [
-        *(
-            verb
-            for kind in (Guest, Host)
-            for name, verb in vars(kind).items()
-            if inspect.isfunction(verb) and name[0] != "_"
-        ),
-        *(getattr(claims, name) for name in claims.__all__),
-        *(getattr(anomalies, name) for name in classes(anomalies, anomalies.Anomaly)),
-        *(getattr(drifts, name) for name in classes(drifts, drifts.Wander)),
-        pytest_hvclock.recovers,
-    ],
-    ids=lambda made: made.__qualname__,
-)
-def test_what_the_reference_writes_in_parentheses_is_what_it_takes(made: Callable[..., object]) -> None:
-    """Verbs, claims, anomalies and drifts: names, order and defaults."""
-    shown = re.findall(rf"`{made.__name__}(\([^`]*\))`", REFERENCE)
-    assert parameters(made) in [each.replace("(**settings)", "()") for each in shown]
-
-
-@pytest.mark.parametrize(
-    "discipline", sorted({type(part) for make in DISCIPLINES.values() for part in make()}, key=str)
-)
-def test_every_setting_of_a_discipline_is_in_the_reference_with_its_default(discipline: type[Discipline]) -> None:
-    """Below the name of its class, each with what its own documentation calls it."""
-    told = {field.name: field.default for field in fields(discipline) if field.init}
-    if not told:
-        return
-    section = REFERENCE.partition(f"| **`{discipline.__name__}`** |")[2].partition("| **`")[0].partition("\n\n")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()[1:]]
-    shown = {name.strip("`"): eval(default.strip("`").replace(",", "")) for name, _, default in rows}  # noqa: S307
-    assert shown == told
-    assert all(documented for _, documented, _ in rows)
-
-
-@pytest.mark.parametrize("name", sorted(PROFILES))
-def test_every_w32time_profile_is_in_the_reference_with_what_it_changes(name: str) -> None:
-    """By the row of its name; ``w32time-2016`` is the class as it stands."""
-    settings = "".join(re.findall(rf"^\| `{name}` \| (.*=.*) \|$", REFERENCE, re.MULTILINE))
-    assert {key: eval(value) for key, value in re.findall(r"`(\w+)=(\w+)`", settings)} == dict(PROFILES[name])  # noqa: S307
 
 
 def test_the_marker_takes_every_setting_of_a_guest() -> None:
@@ -422,20 +305,23 @@ def test_what_rests_on_inference_is_a_setting_that_exists() -> None:
 
 def test_the_reference_names_no_option_or_key_that_is_not_there() -> None:
     """What has been taken away, or was never there, is not promised either."""
-    found = declared()
+    found = make_reference.Declared()
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert set(re.findall(r"--hvclock[a-z-]*", text)) <= set(found.options)
     assert set(re.findall(r"`(hvclock_[a-z_]+)`", text)) <= {*found.keys, "hvclock_recovers"}
 
 
-def test_pytests_own_help_names_every_setting(pytester: pytest.Pytester) -> None:
-    """``pytest --help`` and ``--markers`` have what the reference has."""
-    told = (
-        pytester.runpytest_subprocess("--help").stdout.str() + pytester.runpytest_subprocess("--markers").stdout.str()
-    )
-    found = declared()
-    for name in (*found.options, *found.keys, *(f"@pytest.mark.{line.partition('(')[0]}(" for line in MARKER_LINES)):
-        assert name in told
+def test_pytests_own_help_says_what_the_reference_says(pytester: pytest.Pytester) -> None:
+    """``pytest --help`` has a group for the kit, and with ``--markers`` has every text, wherever it breaks."""
+    told = [pytester.runpytest_subprocess(option).stdout.str() for option in ("--help", "--markers")]
+    assert "\nHyper-V guest clock:\n" in told[0]
+    found = make_reference.Declared()
+    shown = "".join("".join(told).split())
+    for name, text in (found.options | found.keys).items():
+        assert name in shown
+        assert "".join(text.split()) in shown
+    for line in MARKER_LINES:
+        assert f"@pytest.mark.{line}" in told[1].splitlines()
 
 
 # ----------------------------------------------------------------------------------------------- scenarios, and links
