@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_hvclock.plugin.settings import SETTINGS, add_options, read_settings
-from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS, is_marked, probe_of, scenarios_of
+from pytest_hvclock.plugin.vocabulary import (
+    HVCLOCK,
+    MARKER_LINES,
+    RECOVERS,
+    is_marked,
+    is_marked_itself,
+    probe_of,
+    scenarios_of,
+)
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
@@ -118,12 +126,15 @@ def _first_of_its_own(item: pytest.Item, names: list[str]) -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the guest first wherever it is wanted, whether by argument, marker or option."""
     everywhere = config.stash[SETTINGS].scenario is not None or config.pluginmanager.has_plugin(EXPLORING)
-    used = chosen = False
+    used = chosen = below = False
+    parent: pytest.Item | pytest.Collector | None = None
     for item in items:
         names = getattr(item, "fixturenames", None)
         if names is None:
             continue
-        if everywhere or HVCLOCK in names or is_marked(item):
+        if item.parent is not parent:  # asked once for all tests below it
+            parent, below = item.parent, is_marked(item.parent)
+        if everywhere or below or HVCLOCK in names or is_marked_itself(item):
             used = True
             recovers = item.get_closest_marker(RECOVERS)
             chosen = chosen or any("backend" in marker.kwargs for marker in item.iter_markers(HVCLOCK))

@@ -28,13 +28,20 @@ MARKER_LINES = (
 def is_marked(node: pytest.Item | Any) -> bool:
     """Whether one of the kit's markers is on a node or on one above it.
 
-    It is asked of every test there is, twice, and so makes do without pytest's iterators.
+    It is asked of every test there is, and so makes do without pytest's iterators.
     """
     while node is not None:
-        for marker in node.own_markers:
-            if marker.name in (HVCLOCK, RECOVERS):
-                return True
+        if node.own_markers and is_marked_itself(node):
+            return True
         node = node.parent
+    return False
+
+
+def is_marked_itself(node: pytest.Item | Any) -> bool:
+    """Whether one of the kit's markers is on a node, whatever is above it."""
+    for marker in node.own_markers:
+        if marker.name in (HVCLOCK, RECOVERS):
+            return True
     return False
 
 
