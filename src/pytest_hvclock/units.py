@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
+from functools import lru_cache
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
@@ -40,6 +41,8 @@ _DURATION_UNITS = {
     "w": 604_800 * NS_PER_S,
 }
 _RATE_UNITS = {"%": 100, "ppm": 1_000_000, "ppb": PPB}
+_REMEMBERED = 256
+"""Of so many texts it is remembered what they say: a suite writes few, and each guest that is made reads them."""
 _QUANTITY = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?|[+-]?\.[0-9]+)\s*([^\s\d._]+)\s*")
 _ISO = re.compile(r"(.+[T ]\d\d:?\d\d:?\d\d)(?:[.,](\d+))?(Z|z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,6 +60,23 @@ def _quantity(text: str, units: dict[str, int], what: str, example: str) -> tupl
     return Fraction(number), units[unit]
 
 
+@lru_cache(_REMEMBERED)
+def _written_ns(text: str) -> int:
+    """Return a duration that was written as text."""
+    number, unit = _quantity(text, _DURATION_UNITS, "duration", '"90 s" or "-1.5 h"')
+    nanoseconds = number * unit
+    if nanoseconds.denominator != 1:
+        raise ValueError(f"{text!r} is finer than a nanosecond: write a whole number of ns")
+    return nanoseconds.numerator
+
+
+@lru_cache(_REMEMBERED)
+def _written_ratio(text: str) -> Fraction:
+    """Return a rate error that was written as text."""
+    number, unit = _quantity(text, _RATE_UNITS, "rate", '"+200 ppm" or "5 %"')
+    return number / unit
+
+
 def duration_ns(value: Duration) -> int:
     """Return a duration as integer nanoseconds; it may be negative.
 
@@ -71,11 +91,7 @@ def duration_ns(value: Duration) -> int:
     if isinstance(value, timedelta):
         return value // _MICROSECOND * NS_PER_US
     if isinstance(value, str):
-        number, unit = _quantity(value, _DURATION_UNITS, "duration", '"90 s" or "-1.5 h"')
-        nanoseconds = number * unit
-        if nanoseconds.denominator != 1:
-            raise ValueError(f"{value!r} is finer than a nanosecond: write a whole number of ns")
-        return nanoseconds.numerator
+        return _written_ns(value)
     if isinstance(value, float):
         raise TypeError(
             f'the float {value!r} would lose nanoseconds: write "{value!r} s", a timedelta, or integer nanoseconds'
@@ -99,10 +115,11 @@ def rate_ppb(value: Rate) -> int:
         ValueError: for text without a known unit, and for a clock that would run backwards.
     """
     if isinstance(value, str):
-        number, unit = _quantity(value, _RATE_UNITS, "rate", '"+200 ppm" or "5 %"')
-        ratio = number / unit
-    elif isinstance(value, Fraction) or (value == 0 and isinstance(value, int) and not isinstance(value, bool)):
-        ratio = Fraction(value)
+        ratio = _written_ratio(value)
+    elif value == 0 and isinstance(value, int) and not isinstance(value, bool):
+        return 0
+    elif isinstance(value, Fraction):
+        ratio = value
     elif isinstance(value, float):
         raise TypeError(f'the float {value!r} is not an exact rate: write text such as "+200 ppm", or a Fraction')
     else:
@@ -127,22 +144,10 @@ def instant_ns(value: Instant) -> int:
         ValueError: for a naive ``datetime`` or text without an offset, for text that is not ISO 8601, and for text
             finer than a nanosecond.
     """
-    decimals = ""
     if isinstance(value, str):
-        match = _ISO.fullmatch(value.strip())
-        try:
-            if match:
-                whole, digits, offset = match.groups()
-                decimals = (digits or "").rstrip("0")
-                moment = datetime.fromisoformat(whole + (offset or "").upper())
-            else:
-                moment = datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise ValueError(
-                f'{value!r} is not an instant: write ISO 8601 text such as "2026-01-01T00:00:00Z"'
-            ) from None
+        moment, decimals = _moment(value)
     elif isinstance(value, datetime):
-        moment = value
+        moment, decimals = value, ""
     else:
         raise TypeError(
             f'{value!r} is not an instant: write ISO 8601 text such as "2026-01-01T00:00:00Z", or an aware datetime'
@@ -155,6 +160,19 @@ def instant_ns(value: Instant) -> int:
     if len(decimals) > 9:
         raise ValueError(f"{value!r} is finer than a nanosecond: write at most nine decimals")
     return (moment - _EPOCH) // _MICROSECOND * NS_PER_US + int(decimals.ljust(9, "0"))
+
+
+@lru_cache(_REMEMBERED)
+def _moment(text: str) -> tuple[datetime, str]:
+    """Return what ISO text says, and the decimals of its second, which a ``datetime`` has no room for."""
+    match = _ISO.fullmatch(text.strip())
+    try:
+        if match is None:
+            return datetime.fromisoformat(text.strip()), ""
+        whole, digits, offset = match.groups()
+        return datetime.fromisoformat(whole + (offset or "").upper()), (digits or "").rstrip("0")
+    except ValueError:
+        raise ValueError(f'{text!r} is not an instant: write ISO 8601 text such as "2026-01-01T00:00:00Z"') from None
 
 
 def time_zone(value: Zone) -> tzinfo:
