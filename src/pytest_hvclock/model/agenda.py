@@ -38,7 +38,7 @@ class Agenda:
         guest = self._guest
         if not self._actions or guest.state.value != "running":
             return
-        with guest.host._at_one_instant():
+        with guest.host._one_instant:
             guest._settle()
             at_ns = guest._timekeeping.clocks.when_monotonic(self._actions[0][0] - guest._lived_as)
             if at_ns is not None and (self._planned_ns is None or at_ns < self._planned_ns):

@@ -131,7 +131,7 @@ def _at_one_instant(method: Callable[Concatenate[Guest, P], T]) -> Callable[Conc
 
     @wraps(method)
     def whole(guest: Guest, /, *args: P.args, **settings: P.kwargs) -> T:
-        with guest.host._at_one_instant():
+        with guest.host._one_instant:
             return method(guest, *args, **settings)
 
     return whole
@@ -563,7 +563,8 @@ class Guest:
         self._require("hctosys", State.RUNNING)
         self.host.advance(self._rtc.until_next_second_ns())
         self._require("hctosys", State.RUNNING)
-        clocks = self._read()
+        self._settle()
+        clocks = self._timekeeping.clocks
         clocks.set_wall(self._rtc.as_guest_ns() * AS_PER_NS, "hwclock")
         self._disturbed("hctosys")
 
@@ -651,19 +652,23 @@ class Guest:
     @_at_one_instant
     def _settle(self) -> None:
         """Let everything happen to the guest that is due by now."""
-        now_ns = self.host.true_ns
+        self._settle_held()
+
+    def _settle_held(self) -> None:
+        """Do the same where true time is held already: for every reading, so that it is held but once."""
+        now_ns = self.host._true_ns
         if self._state is State.RUNNING and self._timekeeping.clocks.true_ns < now_ns:
             self._timekeeping.run(now_ns)
 
     def _read(self) -> Segment:
-        """Return the clocks as they are now."""
+        """Return the clocks as they are now; true time is held."""
         if self._state is State.OFF:
             raise StateError("a guest that is off has no clock but its RTC: boot() it first, or read rtc")
-        self._settle()
+        self._settle_held()
         return self._timekeeping.clocks
 
     def _look(self) -> Segment:
-        """Return the clocks as they are now to somebody who looks at the guest itself."""
+        """Return the clocks as they are now to somebody who looks at the guest itself; true time is held."""
         if self.trail is not None:
             self.trail.looks += 1
         return self._read()
@@ -819,8 +824,8 @@ class Guest:
             self.host._advance_to(planned_ns)
             return
         try:
-            with self.host._at_one_instant():
-                self._settle()
+            with self.host._one_instant:
+                self._settle_held()
                 reached_ns = self._timekeeping.run(planned_ns, deadline_ns * AS_PER_NS)
                 action = self.host._reach_next(reached_ns)
         except BaseException:

@@ -93,8 +93,10 @@ class Host:
         self._guests: list[Guest] = []
         self._agenda: list[tuple[int, int, Action]] = []
         self._entered = 0
-        self._follower: Follower | None = None
         self._lock = RLock()
+        self._follower: Follower | None = None
+        self._one_instant: AbstractContextManager[object] = self._lock
+        """Lets no time pass inside a block by itself, and no other thread let it pass, or read or change a guest."""
 
     def __repr__(self) -> str:
         """Show true time and the zone."""
@@ -131,7 +133,7 @@ class Host:
     @error.setter
     def error(self, value: Duration) -> None:
         error_ns = duration_ns(value)
-        with self._at_one_instant():
+        with self._one_instant:
             for guest in self._guests:
                 guest._settle()
             self._error_ns = error_ns
@@ -146,7 +148,7 @@ class Host:
     @load.setter
     def load(self, value: float | Fraction) -> None:
         load = _load(value)
-        with self._at_one_instant():
+        with self._one_instant:
             for guest in self._guests:
                 guest._settle()
             before, self._load = self._load, load
@@ -212,7 +214,7 @@ class Host:
         """
         if not (isinstance(action, Strikes) or callable(action)):
             raise TypeError(f"{action!r} cannot be run: give a callable without arguments, or an anomaly")
-        with self._at_one_instant():
+        with self._one_instant:
             at_ns = self._moment(when)
             if at_ns < self.true_ns:
                 raise ValueError(f"{when!r} has passed: true time is {iso(self.true_ns)}, and only goes forward")
@@ -230,10 +232,12 @@ class Host:
     def _follow(self, follower: Follower | None) -> None:
         """Have true time moved on by ``follower`` whenever it is asked for (live pace), or by nobody."""
         self._follower = follower
+        self._one_instant = follower if follower is not None else self._lock
 
-    def _at_one_instant(self) -> AbstractContextManager[object]:
-        """Let no time pass inside a block by itself, and no other thread let it pass, or read or change a guest."""
-        return self._follower if self._follower is not None else self._lock
+    def _after_fork(self) -> None:
+        """Go on in the child of a fork: whoever held the lock may not be there."""
+        self._lock = RLock()
+        self._follow(self._follower)
 
     def _next_planned_ns(self) -> int | None:
         """Return when the next planned action is due."""
@@ -246,7 +250,7 @@ class Host:
 
     def _reach_next(self, true_ns: int) -> Action | None:
         """Move true time on to ``true_ns``, or to the next planned action if that comes first; return that action."""
-        with self._at_one_instant():
+        with self._one_instant:
             if not self._agenda or self._agenda[0][0] > true_ns:
                 self._reach(true_ns)
                 return None
@@ -286,4 +290,4 @@ def _load(value: float | Fraction) -> Fraction:
         raise TypeError(f"{value!r} is not a load: write a number, such as 0.75")
     if not math.isfinite(value):
         raise ValueError(f"{value!r} is not a load: write a finite number, such as 0.75")
-    return Fraction(str(value))
+    return Fraction(str(value) if isinstance(value, float) else value)

@@ -81,12 +81,13 @@ class Timekeeping:
             StuckError: if there is no end of true time, and MONOTONIC stands still.
         """
         clocks = self.clocks
-        cycle = Cycle(self)
+        cycle: Cycle | None = None
         while True:
             stop_ns = until_ns
             if deadline_as is not None:
                 reached_ns = clocks.when_monotonic(deadline_as)
-                stop_ns = min((at for at in (until_ns, reached_ns) if at is not None), default=None)
+                if reached_ns is not None and (stop_ns is None or reached_ns < stop_ns):
+                    stop_ns = reached_ns
             if stop_ns is None:
                 raise StuckError("the guest's monotonic clock stands still, so this wait would never end")
             index, due_ns = self._earliest(-1)
@@ -99,6 +100,7 @@ class Timekeeping:
             if not actor.leap(clocks, self._alone_until(index, stop_ns)):
                 clocks.move_to(due_ns)
                 actor.act(clocks)
+                cycle = cycle if cycle is not None else Cycle(self)
                 cycle.skip(stop_ns, deadline_as)
 
     def _catch_up(self, now_ns: int) -> None:

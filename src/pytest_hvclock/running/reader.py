@@ -64,9 +64,9 @@ class SteppedReader:
     def refresh(self) -> None:
         """Take the readings again; a guest that is off keeps those it had last."""
         guest = self._guest
-        with guest.host._at_one_instant():
+        with guest.host._one_instant:
             true = guest.host._true_ns
-            if guest.state is State.OFF:
+            if guest._state is State.OFF:
                 self.true = true
                 return
             clocks = guest._read()

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_hvclock.errors import StuckError
+from pytest_hvclock.model.guest import State
 from pytest_hvclock.running.looks import (
     CALLS_ARE_SEEN,
     Lookout,
@@ -229,9 +230,7 @@ class Coordinator:
 
     def _guest_monotonic_ns(self) -> int:
         """Read the guest's clock; one that is off has none, and nothing is ever reached on it."""
-        from pytest_hvclock.model.guest import State
-
-        return -1 if self._guest.state is State.OFF else self._guest.monotonic_ns
+        return -1 if self._guest._state is State.OFF else self._guest.monotonic_ns
 
     def _release(self, waiter: Waiter) -> None:
         """Let a waiter go, for whatever reason; the mutex is held."""
@@ -517,7 +516,7 @@ class Coordinator:
     def forked(self) -> None:
         """Go on in the child of a fork, where only the calling thread has survived."""
         self._mutex, self._driver, self._looker = RLock(), None, None
-        self._guest.host._lock = RLock()
+        self._guest.host._after_fork()
         self.owner = get_ident()
         own_threads.clear()
         self._lookout = Lookout()
