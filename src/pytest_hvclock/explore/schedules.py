@@ -10,6 +10,7 @@ import ast
 import json
 import re
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from pytest_hvclock import anomalies
 from pytest_hvclock.anomalies import Anomaly
@@ -44,6 +45,7 @@ class Spot:
         return f"{self.what} {self.occurrence} of {_quoted(self.text)}{where}"
 
 
+@lru_cache(256)
 def thread_name(name: str) -> str:
     """Return a thread's name as places have it."""
     return _NUMBERS.sub("#", name)

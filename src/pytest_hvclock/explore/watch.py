@@ -8,10 +8,10 @@ import sys
 import threading
 import time
 from _thread import get_ident
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import CodeType
 from typing import Any
 
 from pytest_hvclock.explore.kinds import needs_service
@@ -57,6 +57,22 @@ class Event:
     """How long a wait was to be at most, in nanoseconds of guest time; None without a timeout."""
 
 
+class _Line:
+    """Those lines that read the same, of threads of the same name."""
+
+    __slots__ = ("key", "many", "pending")
+
+    def __init__(self, key: tuple[str, str, str]) -> None:
+        """Begin before the first reading, or wait."""
+        self.key = key
+        self.many = 0
+        self.pending: list[Strike] = []
+
+
+_Site = tuple[CodeType, Place, _Line]
+"""Where the program reads or waits; with its code, or another's might take its ``id``: to hash code costs much more."""
+
+
 class Watch:
     """One run under watch: a ``Watcher`` of whatever runs the program, and afterwards the record of it."""
 
@@ -79,13 +95,11 @@ class Watch:
         self.ended_at: Place | None = None
         self.struck = 0
         """How many strikes have happened."""
-        self._pending: dict[tuple[str, str, str], list[Strike]] = {}
+        self._lines: dict[tuple[str, str, str], _Line] = {}
         for strike in schedule.strikes:
             if strike.spot is not None:
-                key = (strike.spot.what, strike.spot.text, strike.spot.thread)
-                self._pending.setdefault(key, []).append(strike)
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._sites: dict[Any, tuple[tuple[str, str, str], Place]] = {}
+                self._line(strike.spot.what, strike.spot.text, strike.spot.thread).pending.append(strike)
+        self._sites: dict[tuple[int, int, str, int], _Site] = {}
         self._guest: Guest | None = None
         self._running: Running | None = None
         self._reader: Reader | None = None
@@ -117,7 +131,8 @@ class Watch:
         self._stop_alarm()
         if self._running is not None:
             self._running.watch(None)
-            self._running.remember(None)
+            if self.meetings is not None:
+                self._running.remember(None)
             self._running = self._guest = None
 
     def _set_alarm(self) -> None:
@@ -155,22 +170,28 @@ class Watch:
         code = frame.f_code
         if not is_the_programs(code):
             return
-        site = (code, frame.f_lasti, what, get_ident())
+        site = (id(code), frame.f_lasti, what, get_ident())
         known = self._sites.get(site)
         if known is None:
-            place = place_of((code, frame.f_lasti))
-            thread = getattr(threading._active.get(site[3]), "name", "?")  # type: ignore[attr-defined]
-            text = place.text or f"{place.file} in {place.function}"
-            known = self._sites[site] = ((what, text, thread_name(thread)), place)
-        key, place = known
-        self._counts[key] += 1
-        occurrence = self._counts[key]
-        self.events.append((key, occurrence, place, clock, asked_ns))
-        if key in self._pending:
-            for strike in self._pending[key]:
-                if strike.spot is not None and strike.spot.occurrence == occurrence:
-                    self._strike(strike)
+            known = self._sites[site] = self._site(code, *site[1:])
+        _, place, line = known
+        line.many += 1
+        occurrence = line.many
+        self.events.append((line.key, occurrence, place, clock, asked_ns))
+        for strike in line.pending:
+            if strike.spot is not None and strike.spot.occurrence == occurrence:
+                self._strike(strike)
         self._limit(place)
+
+    def _site(self, code: CodeType, instruction: int, what: str, ident: int) -> _Site:
+        """Find out which line is read or waited at."""
+        place = place_of((code, instruction))
+        thread = getattr(threading._active.get(ident), "name", "?")  # type: ignore[attr-defined]
+        return code, place, self._line(what, place.text or f"{place.file} in {place.function}", thread_name(thread))
+
+    def _line(self, what: str, text: str, thread: str) -> _Line:
+        key = (what, text, thread)
+        return self._lines.setdefault(key, _Line(key))
 
     def _met(self, meeting: Meeting) -> None:
         if meeting.crossed and self.meetings is not None:

@@ -87,12 +87,13 @@ class SteppedReader:
 class TappedReader:
     """Reads through another reader, and tells somebody of every reading just before it is taken."""
 
-    __slots__ = ("_reader", "_tap")
+    __slots__ = ("_reader", "_tap", "_wall_ns")
 
     def __init__(self, reader: Reader, tap: Callable[[str], None]) -> None:
         """Tell ``tap`` the name of the clock that is about to be read."""
         self._reader = reader
         self._tap = tap
+        self._wall_ns = reader.wall_ns
 
     @property
     def true(self) -> int:
@@ -125,7 +126,8 @@ class TappedReader:
 
     def wall_ns(self) -> int:
         """Announce and read the wall clock."""
-        return self.wall
+        self._tap("wall")
+        return self._wall_ns()
 
     def refresh(self) -> None:
         """Refresh what lies below."""

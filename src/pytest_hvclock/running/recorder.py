@@ -54,7 +54,8 @@ class Recorder:
     def waited(self, asked_ns: int | None) -> None:
         """Take down that the calling thread begins to wait, for so many nanoseconds of guest time at most."""
         frame: Any = _getframe(1)
-        while id(frame.f_globals) in kit():
+        ours = kit()
+        while id(frame.f_globals) in ours:
             frame = frame.f_back
         thread = _threads.get(get_ident(), _NOBODY)._name
         self.waits.append((frame.f_code, frame.f_lasti, asked_ns, self._guest.host._true_ns, thread))
