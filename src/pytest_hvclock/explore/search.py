@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -157,6 +157,19 @@ class Task:
     """Whether it is made to see which readings meet across a step, and not by its outcome."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What is kept of a struck run: not each reading, of which there may be many in each of many runs."""
+
+    outcome: Outcome
+    ended: bool
+    """Whether it was ended."""
+    finding: tuple[str, str, str] | None
+    """What it did out of proportion: the kind, the line, and a sentence."""
+    meetings: Mapping[Place, Meeting]
+    """Where readings met across a step, if they remembered."""
+
+
 class Explorer:
     """Explores one program, in one piece or in several."""
 
@@ -184,7 +197,7 @@ class Explorer:
         self._places = places
         self._clean: Clean | None = None
         self._into = Exploration()  # counts the clean runs, until somebody explores
-        self._outcomes: dict[Task, tuple[Watch, Outcome]] = {}
+        self._seen: dict[Task, Seen] = {}
         self.left_out: str | None = None
         """Why there is nothing to explore, once that is known; empty if there is."""
 
@@ -263,25 +276,29 @@ class Explorer:
 
     def _try(self, task: Task, clean: Clean, into: Exploration) -> None:
         """Make one run, and look into what it shows."""
-        watch, outcome = self._struck(task, clean)
+        seen = self._struck(task, clean)
         if task.remembers:
-            for place in watch.meetings or ():
+            for place in seen.meetings:
                 self._note_crossing(place, task.schedule, clean, into)
             return
+        outcome, finding = seen.outcome, seen.finding
         if outcome.kind == _IN_THE_WAY:
             return
-        if outcome.error and not watch.ended:
+        if outcome.error and not seen.ended:
             self._note_failure(outcome, task.schedule, clean, into)
             return
-        finding = _finding(watch, clean)
         if finding is not None and not any(finding[:2] == (one.kind, one.where) for one in into.findings):
             self._note_finding(finding[:2], task.schedule, clean, into)
 
-    def _struck(self, task: Task, clean: Clean) -> tuple[Watch, Outcome]:
+    def _struck(self, task: Task, clean: Clean) -> Seen:
         """Make a run, unless the same has been made already."""
-        known = self._outcomes.get(task)
+        known = self._seen.get(task)
         if known is None:
-            known = self._outcomes[task] = self._run(task, clean.budget)
+            watch, outcome = self._run(task, clean.budget)
+            ended = watch.ended is not None
+            looked_into = not task.remembers and (ended or not outcome.error)
+            finding = _finding(watch, clean) if looked_into else None
+            known = self._seen[task] = Seen(outcome, ended, finding, watch.meetings or {})
         return known
 
     def _note_failure(self, outcome: Outcome, schedule: Schedule, clean: Clean, into: Exploration) -> None:
@@ -295,11 +312,11 @@ class Explorer:
             return
 
         def breaks(smaller: Schedule) -> bool:
-            watch, result = self._struck(Task(smaller), clean)
-            return watch.ended is None and (result.kind, result.where) == (outcome.kind, outcome.where)
+            seen = self._struck(Task(smaller), clean)
+            return not seen.ended and (seen.outcome.kind, seen.outcome.where) == (outcome.kind, outcome.where)
 
         def note(broken: Schedule) -> None:
-            _, result = self._struck(Task(broken), clean)
+            result = self._struck(Task(broken), clean).outcome
             found = _found(_ADDRESS.sub("0x...", result.error), broken, (result.kind, result.where), clean)
             into.failures = _merged([*into.failures, found])
 
@@ -308,9 +325,8 @@ class Explorer:
 
     def _note_finding(self, key: tuple[str, str], schedule: Schedule, clean: Clean, into: Exploration) -> None:
         def shows(smaller: Schedule) -> tuple[str, str, str] | None:
-            watch, result = self._struck(Task(smaller), clean)
-            seen = _finding(watch, clean) if watch.ended or not result.error else None
-            return seen if seen is not None and seen[:2] == key else None
+            finding = self._struck(Task(smaller), clean).finding
+            return finding if finding is not None and finding[:2] == key else None
 
         def note(shown: Schedule) -> None:
             seen = shows(shown)
@@ -327,8 +343,7 @@ class Explorer:
             return
 
         def meeting(smaller: Schedule) -> Meeting | None:
-            watch, _ = self._struck(Task(smaller, remembers=True), clean)
-            return (watch.meetings or {}).get(place)
+            return self._struck(Task(smaller, remembers=True), clean).meetings.get(place)
 
         def note(crossed: Schedule) -> None:
             seen = meeting(crossed)
