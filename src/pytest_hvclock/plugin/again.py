@@ -6,7 +6,7 @@ import copy
 import doctest
 import unittest
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, cast
 
 import pytest
@@ -20,6 +20,8 @@ WATCH = pytest.StashKey[Watch]()
 """The watch that a run is under, from before its guest is made."""
 SUBTESTS = pytest.StashKey[list[Outcome]]()
 """What came of the subtests of a run that have failed."""
+_PASSED = Outcome()
+_CALL = cast("type[pytest.CallInfo[object]]", pytest.CallInfo)
 
 
 class Sibling(pytest.Item):
@@ -35,17 +37,19 @@ class Again:
     def __init__(self, item: pytest.Item) -> None:
         """Take the test as it was collected."""
         self._item = item
+        self._service = keeps_service(item)
+        self._hook = item.ihook  # pytest looks for the conftest files of a test whenever it is asked
         assert item.parent is not None  # noqa: S101  (only the session has none)
         self._sibling = cast("Any", Sibling).from_parent(item.parent, name=f"{item.name} is over")
 
     def __call__(self, watch: Watch) -> Outcome:
         """Run the test once, under watch."""
         item = fresh(self._item)
-        put_under(watch, item)
-        outcome = Outcome()
+        put_under(watch, item, service=self._service)
+        outcome = _PASSED
         try:
             outcome = self._phase(item, "setup", lambda: item.ihook.pytest_runtest_setup(item=item))
-            if outcome == Outcome():
+            if outcome == _PASSED:
                 outcome = self._phase(item, "call", lambda: item.ihook.pytest_runtest_call(item=item))
             after = self._phase(
                 item, "teardown", lambda: item.ihook.pytest_runtest_teardown(item=item, nextitem=self._sibling)
@@ -54,7 +58,7 @@ class Again:
             watch.end()
             if hasattr(item, "funcargs"):
                 vars(item)["funcargs"] = None  # as pytest does, so that nothing outlives its test
-        return next((one for one in (outcome, *item.stash[SUBTESTS], after) if one != Outcome()), Outcome())
+        return next((one for one in (outcome, *item.stash[SUBTESTS], after) if one != _PASSED), _PASSED)
 
     def close(self, nextitem: pytest.Item | None) -> None:
         """Let what was made for several runs be torn down, unless the next test needs it."""
@@ -67,11 +71,11 @@ class Again:
         self, item: pytest.Item, when: Literal["setup", "call", "teardown"], run: Callable[[], object]
     ) -> Outcome:
         reraise = (KeyboardInterrupt, pytest.exit.Exception)
-        call = pytest.CallInfo[object].from_call(run, when, reraise)
+        call = _CALL.from_call(run, when, reraise)
         # fixtures look at the reports of their test (tmp_path does), and unittest keeps its failures until it is asked
-        self._item.ihook.pytest_runtest_makereport(item=item, call=call)
+        self._hook.pytest_runtest_makereport(item=item, call=call)
         if call.excinfo is None:
-            return Outcome()
+            return _PASSED
         failure = call.excinfo.value
         if isinstance(failure, pytest.skip.Exception | unittest.SkipTest):
             return Outcome(skipped=str(failure))
@@ -107,7 +111,7 @@ class Hooks:
 @cache
 def _quiet(kind: Any) -> Any:
     """Return a kind of test whose own hooks are ``Hooks``."""
-    return type(kind.__name__, (kind,), {"ihook": property(lambda item: Hooks(item, kind.ihook.fget(item)))})
+    return type(kind.__name__, (kind,), {"ihook": cached_property(lambda item: Hooks(item, kind.ihook.fget(item)))})
 
 
 def _of_a_doctest(failure: BaseException) -> Outcome:
@@ -143,20 +147,31 @@ def fresh(item: pytest.Item) -> pytest.Item:
         if HVCLOCK not in clone.fixturenames:
             clone.fixturenames.insert(0, HVCLOCK)
     clone.own_markers[:] = item.own_markers
+    clone.location = item.location  # for each report pytest would look for it on the disk
     clone.keywords.update({marker.name: marker for marker in item.own_markers})
     return clone  # type: ignore[no-any-return]
 
 
-def put_under(watch: Watch, item: pytest.Item) -> None:
-    """Let a run be watched, on a guest as the watch wants it; a test that is about the service keeps it."""
-    item.stash[WATCH] = watch
-    about_the_service = (
+def keeps_service(item: pytest.Item) -> bool:
+    """Whether a test is about the service, so that its guest has it whatever strikes."""
+    return (
         bool(scenarios_of(item))
         or item.get_closest_marker(RECOVERS) is not None
         or any("timesync" in marker.kwargs for marker in item.iter_markers(HVCLOCK))
     )
-    if not about_the_service:
-        item.own_markers.insert(0, pytest.mark.hvclock(**watch.settings).mark)
+
+
+def put_under(watch: Watch, item: pytest.Item, *, service: bool) -> None:
+    """Let a run be watched, on a guest as the watch wants it, unless the test keeps its ``service``."""
+    item.stash[WATCH] = watch
+    if not service:
+        item.own_markers.insert(0, _marker(**watch.settings))
+
+
+@cache
+def _marker(**settings: Any) -> pytest.Mark:
+    mark: pytest.Mark = pytest.mark.hvclock(**settings).mark
+    return mark
 
 
 def begin(item: pytest.Item, *, again: bool) -> None:

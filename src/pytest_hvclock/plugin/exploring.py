@@ -22,7 +22,7 @@ from pytest_hvclock.explore import BOOT, KINDS, Acknowledged, Exploration, Explo
 from pytest_hvclock.explore.schedules import parsed
 from pytest_hvclock.explore.search import PLACES, Found
 from pytest_hvclock.explore.watch import Budget
-from pytest_hvclock.plugin.again import WATCH, Again, begin, put_under, why_not
+from pytest_hvclock.plugin.again import WATCH, Again, begin, keeps_service, put_under, why_not
 from pytest_hvclock.plugin.command import command
 from pytest_hvclock.plugin.explored import Explored
 from pytest_hvclock.plugin.settings import SETTINGS, given_places, given_seed
@@ -204,7 +204,7 @@ class Exploring:
             and not self._wanted.explore
             and HVCLOCK in getattr(item, "fixturenames", ())
         ):
-            put_under(Watch(self._wanted.replay, Budget(busy_s=math.inf)), item)
+            put_under(Watch(self._wanted.replay, Budget(busy_s=math.inf)), item, service=keeps_service(item))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(

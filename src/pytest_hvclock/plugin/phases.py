@@ -266,8 +266,9 @@ def _adopted(item: pytest.Item) -> dict[str, Any]:
     migrating = sys.modules.get("pytest_hvclock.plugin.migrating")
     adopted: dict[str, dict[str, Any]] = migrating.adopted(item) if migrating is not None else {}
     names = getattr(item, "fixturenames", ())
+    markers = {marker.name for marker in item.iter_markers()}
     for name, (marker, library) in STRANGERS.items():
-        if name not in adopted and (name in names or item.get_closest_marker(marker) is not None):
+        if name not in adopted and (name in names or marker in markers):
             what = f"the fixture {name!r}" if name in names else f"the marker {marker!r}"
             raise ValueError(
                 f"{what} of {library} fakes time too: take it away from this test, and move the guest's clock with "
