@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib import import_module
 from types import ModuleType, TracebackType
@@ -26,6 +26,7 @@ from pytest_hvclock.running.reader import Reader, SteppedReader, TappedReader
 from pytest_hvclock.running.readings import Memories, RememberingReader, remembering_datetimes
 from pytest_hvclock.running.recorder import Recorder, RecordingReader
 from pytest_hvclock.running.trio_runs import RUN, TrioRuns
+from pytest_hvclock.running.undo import Undo
 from pytest_hvclock.running.waits import IO_GRACE_NS, Coordinator
 from pytest_hvclock.running.watchdog import watchdog
 from pytest_hvclock.units import Duration, positive_ns
@@ -179,7 +180,7 @@ class Running(AbstractContextManager[None]):
         self._coordinator: Coordinator | None = None
         self._loops: Loops | None = None
         self._trio: TrioRuns | None = None
-        self._undo = ExitStack()
+        self._undo = Undo()
         self._installed = self._tapped = False
         self._tap: Callable[[str], None] | None = None
         self._recording: RecordingReader | None = None
@@ -233,37 +234,47 @@ class Running(AbstractContextManager[None]):
         reader = self._reader
         if self._installed or reader is None:
             return
-        with ExitStack() as undo:  # should one of these fail, those before it are undone
-            reader.refresh()
-            shown = self._shown(reader)
-            self._engine.install(shown)
-            undo.callback(self._engine.remove)
-            undo.callback(self._let_datetimes_forget)
-            self._let_datetimes_remember()
-            self.guest._watch(reader.refresh)
-            undo.callback(self.guest._watch, None)
-            if self._engine.patches:
-                self._install_waits(reader, undo)
-                undo.callback(_counters.remove)
-                _counters.install(shown, self._engine.real_time_functions(), self._set_wall)
-                undo.enter_context(process_zone(self._zone))
-                undo.callback(conflicts.guard(*conflicts.STARTS))
-            undo.callback(self.guest.clock._follow, None)
-            self.guest.clock._follow(shown, self._sleep)
-            if isinstance(reader, LiveReader):
-                undo.callback(reader.stop)
-                reader.start()
-            else:
-                watchdog.watch(self)
-                undo.callback(watchdog.watch, None)
-            self._undo = undo.pop_all()
-            self._installed = True
+        undo = Undo()
+        try:
+            self._put_in_place(reader, undo)
+            self._undo, self._installed = undo, True
+        except BaseException:
+            self._installed = False
+            undo.close()  # of what had been put in place before it failed
+            raise
+
+    def _put_in_place(self, reader: SteppedReader | LiveReader, undo: Undo) -> None:
+        reader.refresh()
+        shown = self._shown(reader)
+        self._engine.install(shown)
+        undo.callback(self._engine.remove)
+        undo.callback(self._let_datetimes_forget)
+        self._let_datetimes_remember()
+        self.guest._watch(reader.refresh)
+        undo.callback(self.guest._watch, None)
+        if self._engine.patches:
+            self._install_waits(reader, undo)
+            undo.callback(_counters.remove)
+            _counters.install(shown, self._engine.real_time_functions(), self._set_wall)
+            if self._zone is not None:
+                zone = process_zone(self._zone)
+                zone.__enter__()
+                undo.callback(zone.__exit__, None, None, None)
+            undo.callback(conflicts.guard(*conflicts.STARTS))
+        undo.callback(self.guest.clock._follow, None)
+        self.guest.clock._follow(shown, self._sleep)
+        if isinstance(reader, LiveReader):
+            undo.callback(reader.stop)
+            reader.start()
+        else:
+            watchdog.watch(self)
+            undo.callback(watchdog.watch, None)
 
     def suspend(self) -> None:
         """Give the real clocks back."""
         if self._installed:
             self._installed = False
-            undo, self._undo = self._undo, ExitStack()
+            undo, self._undo = self._undo, Undo()
             undo.close()
 
     def suspect(self, tap: Callable[[str], None] | None) -> None:
@@ -353,7 +364,7 @@ class Running(AbstractContextManager[None]):
             return _counters.sleep
         return self._reader.sleep if isinstance(self._reader, LiveReader) else None
 
-    def _install_waits(self, reader: SteppedReader | LiveReader, undo: ExitStack) -> None:
+    def _install_waits(self, reader: SteppedReader | LiveReader, undo: Undo) -> None:
         """Let sleeps, waits and event loops follow the guest."""
         waits = self._coordinator or reader
         assert not isinstance(waits, SteppedReader)  # noqa: S101  (in stepped pace there is a coordinator)

@@ -64,6 +64,7 @@ class Counters:
         self._real: dict[str, Function] = {name: getattr(time, name) for name in names}
         self._real.update({name: getattr(time, name) for name in optional if hasattr(time, name)})
         self._named_fakes: dict[str, Function] = {name: getattr(self, name) for name in self._real}
+        self._originals = {id(fake): self._real[name] for name, fake in self._named_fakes.items()}
         self._fakes = {id(real): self._named_fakes[name] for name, real in self._real.items()}
         self._shared: dict[int, Function] = {id(time.monotonic): self._monotonic_of_thread, id(time.sleep): self.sleep}
         self._references = References(self._real.values())
@@ -194,8 +195,7 @@ class Counters:
 
         Ours would do as well, but a program may compare; monkeypatch gives back what it found in the middle of a test.
         """
-        originals = {id(fake): self._real[name] for name, fake in self._named_fakes.items()}
-        self._leftovers.replace(lambda _, fake: originals[id(fake)])
+        self._leftovers.replace(lambda _, fake: self._originals[id(fake)])
         self._leftovers.settle()
 
     def _replacement(self, module: str, function: Function) -> Function | None:
@@ -208,10 +208,9 @@ class Counters:
 
     def keep_real(self, module: ModuleType) -> None:
         """Give a module that stays real, and was imported just now, the real clocks."""
-        originals = {id(fake): self._real[name] for name, fake in self._named_fakes.items()}
         for attribute, value in list(vars(module).items()):
-            if id(value) in originals:
-                setattr(module, attribute, originals[id(value)])
+            if id(value) in self._originals:
+                setattr(module, attribute, self._originals[id(value)])
         self._make_real(_places_of_time(module))
 
     def _keep_real(self, real_wall: dict[str, Function]) -> None:
@@ -239,12 +238,11 @@ class Counters:
 
     def _release_latecomers(self) -> None:
         """Give modules that were imported on the guest the real functions in place of ours."""
-        originals = {id(fake): self._real[name] for name, fake in self._named_fakes.items()}
         late = len(sys.modules) - self._modules
         for module in list(islice(reversed(sys.modules.values()), max(late, 0))):
             for attribute, value in list(getattr(module, "__dict__", {}).items()):
-                if id(value) in originals:
-                    setattr(module, attribute, originals[id(value)])
+                if id(value) in self._originals:
+                    setattr(module, attribute, self._originals[id(value)])
 
 
 Place = tuple[dict[str, Any], str, str]

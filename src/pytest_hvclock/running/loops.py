@@ -98,6 +98,8 @@ class Loops:
         """Let every loop go on for real, from the time that it has reached."""
         while self._undo:
             self._undo.pop()()
+        if not len(self._known):
+            return
         for loop in list(self._known):
             if isinstance(loop._selector, GuestSelector):
                 loop._selector = loop._selector.real

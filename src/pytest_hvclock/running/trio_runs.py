@@ -11,12 +11,12 @@ import math
 import sys
 from _thread import get_ident
 from collections.abc import Callable
-from contextlib import ExitStack
 from types import ModuleType
 from typing import Any, cast
 
 from pytest_hvclock.running.locks import GuestLock
 from pytest_hvclock.running.loops import Idle
+from pytest_hvclock.running.undo import Undo
 from pytest_hvclock.running.waits import Coordinator
 
 RUN = "trio._core._run"
@@ -30,7 +30,7 @@ class TrioRuns:
         """Wait on ``coordinator``."""
         self._coordinator = coordinator
         self._idle: dict[Any, Idle] = {}
-        self._undo = ExitStack()
+        self._undo = Undo()
 
     def install(self) -> None:
         """Let idle runs in the guest's threads wait on the guest."""
