@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 
+import hypothesis
 import pytest
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_hvclock import Host, StateError
@@ -45,6 +46,12 @@ from pytest_hvclock.units import duration_ns, rate_ppb
 NAMES = {**vars(kinds), **vars(wanders), **vars(catalogue), "timedelta": dt.timedelta}
 START = "2026-01-01T00:00:00Z"
 quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+
+
+def find(strategy, condition, most=2_000):
+    """Return the smallest that Hypothesis finds, the same each time: of some starts it ends at one that is not."""
+    steady = settings(quick, derandomize=True, database=None, max_examples=most)
+    return hypothesis.find(strategy, condition, settings=steady)
 
 
 def pasted(value):
@@ -236,7 +243,7 @@ def test_a_schedule_shrinks_to_one_anomaly_as_early_as_can_be():
     """Fewer anomalies first, then the kind, the size, and the moment."""
     assert find(schedules(), lambda _: True) == [("1 s", Step("-1 s"))]
     assert find(schedules(), lambda schedule: len(schedule) == 2) == [("1 s", Step("-1 s")), ("2 s", Step("-1 s"))]
-    assert find(schedules(), lease_is_lost, settings=settings(quick, max_examples=200)) == [("1 s", Step("1 h"))]
+    assert find(schedules(), lease_is_lost, most=200) == [("1 s", Step("1 h"))]
     late = find(schedules(anomalies(Restore)), lambda schedule: duration_ns(schedule[0][0]) > 11 * 10**9)
     assert late == [("60 s", Restore("1 s"))]
 

@@ -69,15 +69,16 @@ def durations(least: Duration = "1 s", most: Duration = "30 d") -> st.SearchStra
     least_ns, most_ns = positive_ns(least, "least"), positive_ns(most, "most")
     if not 0 < least_ns <= most_ns:
         raise ValueError(f"least={least!r} and most={most!r}: write two durations above zero, the shorter one first")
-    ways: list[st.SearchStrategy[str]] = []
     listed = [size for size in SIZES if least_ns <= duration_ns(size) <= most_ns]
-    if listed:
-        ways.append(st.sampled_from(listed))
     shortest, longest = -(-least_ns // NS_PER_S), most_ns // NS_PER_S
+    # each way rounds the same nanoseconds up, so that what breaks is tried with a simpler way as soon as it is found
+    ways: list[Callable[[int], str]] = []
+    if listed:
+        ways.append(lambda exact_ns: next((size for size in listed if duration_ns(size) >= exact_ns), listed[-1]))
     if shortest <= longest:
-        ways.append(st.integers(shortest, longest).map(lambda seconds: f"{seconds} s"))
-    ways.append(st.integers(least_ns, most_ns).map(duration_text))
-    return st.one_of(ways)
+        ways.append(lambda exact_ns: f"{min(-(-exact_ns // NS_PER_S), longest)} s")
+    ways.append(duration_text)
+    return st.tuples(st.sampled_from(ways), st.integers(least_ns, most_ns)).map(lambda drawn: drawn[0](drawn[1]))
 
 
 def anomalies(*kinds: type[Anomaly], sizes: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[Anomaly]:
