@@ -5,7 +5,7 @@ An anomaly is data. It can be compared, sorted, sent to another process and past
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
@@ -143,7 +143,7 @@ class Train(Anomaly):
     def strike(self, guest: Guest) -> None:
         """Let it happen, and plan the rest."""
         if _often(self.times) > 1:
-            guest.host.at(self.every, lambda: Train(self.anomaly, self.times - 1, self.every).strike(guest))
+            guest.host.at(self.every, partial(replace(self, times=self.times - 1).strike, guest))
         self.anomaly.strike(guest)
 
 
@@ -157,11 +157,12 @@ class Flap(Anomaly):
     every: Duration = "1 s"
 
     def strike(self, guest: Guest) -> None:
-        """Set it for the first time, and plan the rest."""
+        """Set it there, and plan the way back and the next time."""
         by_ns = duration_ns(self.by)
         every_ns = positive_ns(self.every, "every")
-        for number in range(1, 2 * _often(self.times)):
-            guest.host.at(number * every_ns, partial(guest.step, by_ns if number % 2 == 0 else -by_ns))
+        guest.host.at(every_ns, partial(guest.step, -by_ns))
+        if _often(self.times) > 1:
+            guest.host.at(2 * every_ns, partial(replace(self, times=self.times - 1).strike, guest))
         guest.step(by_ns)
 
 

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from pytest_hvclock import Host
-from pytest_hvclock.anomalies import Boot
+from pytest_hvclock.anomalies import Boot, Flap
 from pytest_hvclock.plugin.markers import split
 from pytest_hvclock.scenarios import SCENARIOS, Scenario, scenario_named
 
@@ -198,6 +198,21 @@ def test_a_train_of_pauses_is_3_to_4_s_every_32_to_35_s():
     assert lost_ns(guest) == -guest.error_ns == 35 * S
     (train,) = scenario_named("wsl2-pause-train").anomalies
     assert (train.anomaly.during, train.every) == ("3.5 s", "33.5 s")
+
+
+def test_a_flapping_clock_is_set_there_and_back_in_turn_however_often():
+    """It is planned one time after the other: of a billion times, none but the next is."""
+    host = Host()
+    guest = host.guest(timesync="off")
+    Flap("2 s", times=10**9, every="1 s").strike(guest)
+    seen = []
+    for _ in range(4):
+        seen.append(guest.error_ns)
+        host.advance("1 s")
+    assert seen == [2 * S, 0, 2 * S, 0]
+    Flap("2 s", times=2).strike(other := Host().guest(timesync="off"))
+    other.advance("10 s")
+    assert [(each.to_ns - each.from_ns) // S for each in other.clock_sets] == [2, -2, 2, -2]
 
 
 def test_the_measured_train_of_pauses_takes_75_098_s_of_monotonic_for_77_040_s():
