@@ -529,7 +529,12 @@ def test_what_cannot_be_explored_is_said_and_left_out():
         calls.append(0)
         time.sleep(len(calls))
 
+    def spins():
+        while time.time():
+            pass
+
     assert explore(lambda: time.time() / 0, random.Random(1)).left_out.startswith("already failing: ZeroDivisionError")
+    assert explore(spins, random.Random(1)).left_out.startswith("already failing: ")
     assert explore(leaks, random.Random(1)).left_out.startswith("not repeatable: AssertionError")
     assert explore(wanders, random.Random(1)).left_out.startswith("not repeatable: without any anomaly")
     assert explore(lambda: None, random.Random(1)).left_out == "it reads no clock and waits for none"
@@ -566,6 +571,24 @@ def test_the_service_is_off_but_for_what_shows_by_its_correction_which_comes_at_
     outcome = trial_of(waits)(Watch(parsed(f'{strikes} before reading 1 of "time.time()"')))
     assert (outcome.error, seen[0]) == ("", timesync)
     assert (seen[1] == 0) == (timesync == "linux")
+
+
+def waits_for_the_clock_to_catch_up():
+    last = time.time()
+    for _ in range(20):
+        if time.time() >= last:
+            break
+
+
+def test_readings_that_multiply_are_a_finding():
+    """A generator of identifiers that reads again until the clock is past the last one, and gives up."""
+    found = explore(waits_for_the_clock_to_catch_up, random.Random(1), places=None)
+    assert found.failures == []
+    (one,) = [one for one in found.findings if one.kind == "reads"]
+    assert one.schedule == 'Step("-1 s") before reading 1 of "if time.time() >= last:"'
+    file = Path(__file__).name
+    assert one.what.startswith("reads a clock 21 times (clean: 2), most of them at ")
+    assert f"{file}:" in one.what
 
 
 def test_a_run_that_never_ends_is_ended():

@@ -493,6 +493,7 @@ def test_a_strike_that_broke_is_kept_and_tried_first(pytester):
     assert line == f"test_it.py::test_cache\t{SMALLEST}"
     for wrong, why in (
         (b"nonsense\n", "*:1: there is no tab between *"),
+        (b"# none\ntest_it.py::test_cache\tStep\n", "*:2: 'Step' is not a schedule *"),
         (b"\xff", "*hvclock-regressions: it cannot be read: *"),
     ):
         kept.write_bytes(wrong)

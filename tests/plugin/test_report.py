@@ -243,6 +243,17 @@ def test_the_next_run_leaves_no_drawing_of_the_last(pytester):
     assert set(written(pytester)) == {"index.html", "record.json", "mine-0123abcd.svg"}
 
 
+def test_a_report_that_cannot_be_written_is_said_and_fails_no_test(pytester):
+    """A file stands where the directory is to be."""
+    pytester.makepyfile(test_it=SUITE)
+    (pytester.path / "out").write_text("", encoding="utf-8")
+    result = pytester.runpytest_subprocess(*START, "--hvclock-report=out", "-k", "plain")
+    result.assert_outcomes(passed=1)
+    said = f"hvclock: no report: {pytester.path / 'out'}: *"
+    result.stdout.fnmatch_lines([said])
+    result.stderr.fnmatch_lines([said])
+
+
 def test_a_hook_adds_sections_to_the_terminal_and_to_the_report(pytester):
     """Also from a worker; in the terminal only where a test failed."""
     pytester.makepyfile(test_it=SUITE)
