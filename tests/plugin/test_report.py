@@ -243,13 +243,21 @@ def test_the_next_run_leaves_no_drawing_of_the_last(pytester):
     assert set(written(pytester)) == {"index.html", "record.json", "mine-0123abcd.svg"}
 
 
-def test_a_report_that_cannot_be_written_is_said_and_fails_no_test(pytester):
-    """A file stands where the directory is to be."""
-    pytester.makepyfile(test_it=SUITE)
-    (pytester.path / "out").write_text("", encoding="utf-8")
-    result = pytester.runpytest_subprocess(*START, "--hvclock-report=out", "-k", "plain")
+def test_a_report_that_cannot_be_written_at_the_end_is_said_and_fails_no_test(pytester):
+    """Somebody has put a file in the directory's place meanwhile."""
+    pytester.makepyfile(
+        """
+        import os, pytest
+
+        @pytest.mark.hvclock
+        def test_it():
+            os.rename("out", "gone")
+            open("out", "w").close()
+        """
+    )
+    result = pytester.runpytest_subprocess(*START, "--hvclock-report=out")
     result.assert_outcomes(passed=1)
-    said = f"hvclock: no report: {pytester.path / 'out'}: *"
+    said = f"hvclock: no report: {pytester.path / 'out'}*: *"
     result.stdout.fnmatch_lines([said])
     result.stderr.fnmatch_lines([said])
 

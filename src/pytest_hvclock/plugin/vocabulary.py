@@ -31,7 +31,7 @@ def is_marked(node: pytest.Item | Any) -> bool:
     It is asked of every test there is, and so makes do without pytest's iterators.
     """
     while node is not None:
-        if node.own_markers and is_marked_itself(node):
+        if is_marked_itself(node):
             return True
         node = node.parent
     return False
@@ -39,10 +39,7 @@ def is_marked(node: pytest.Item | Any) -> bool:
 
 def is_marked_itself(node: pytest.Item | Any) -> bool:
     """Whether one of the kit's markers is on a node, whatever is above it."""
-    for marker in node.own_markers:
-        if marker.name in (HVCLOCK, RECOVERS):
-            return True
-    return False
+    return bool(node.own_markers) and any(marker.name in (HVCLOCK, RECOVERS) for marker in node.own_markers)
 
 
 def scenarios_of(node: pytest.Item | Any) -> tuple[str, ...]:
