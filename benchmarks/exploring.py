@@ -98,7 +98,7 @@ def measured(rounds, shared):
 
 
 def main():
-    """Print the two figures."""
+    """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tests", type=int, default=24, help="how many tests two workers share")

@@ -160,9 +160,10 @@ class Flap(Anomaly):
         """Set it there, and plan the way back and the next time."""
         by_ns = duration_ns(self.by)
         every_ns = positive_ns(self.every, "every")
+        more = _often(self.times) - 1
         guest.host.at(every_ns, partial(guest.step, -by_ns))
-        if _often(self.times) > 1:
-            guest.host.at(2 * every_ns, partial(replace(self, times=self.times - 1).strike, guest))
+        if more:
+            guest.host.at(2 * every_ns, partial(replace(self, times=more).strike, guest))
         guest.step(by_ns)
 
 

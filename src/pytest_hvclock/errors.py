@@ -29,9 +29,9 @@ class BackendError(HvclockError, RuntimeError):
 
 
 class StuckError(HvclockError, RuntimeError):
-    """Nothing can go on: every thread waits on a guest's clock, or a loop spins on one that stands still.
+    """Nothing can go on: all threads wait on a guest and none can be woken, or a loop spins on a clock that stands.
 
-    None of the threads can be woken; the message has the lines at which they are.
+    The message says that the guest does not run, or has the lines at which the threads are, or the loop.
     """
 
 

@@ -210,6 +210,9 @@ def test_a_flapping_clock_is_set_there_and_back_in_turn_however_often():
         seen.append(guest.error_ns)
         host.advance("1 s")
     assert seen == [2 * S, 0, 2 * S, 0]
+    with pytest.raises(ValueError, match="times=0 is no number of times"):
+        Flap("2 s", times=0).strike(idle := Host().guest(timesync="off"))
+    assert (idle.host.planned, idle.error_ns) == (0, 0)
     Flap("2 s", times=2).strike(other := Host().guest(timesync="off"))
     other.advance("10 s")
     assert [(each.to_ns - each.from_ns) // S for each in other.clock_sets] == [2, -2, 2, -2]

@@ -703,6 +703,33 @@ def test_time_stands_still_for_a_thread_that_waits_on_while_the_guest_is_suspend
         assert 0.25 * NS <= guest.host.true_ns - before_ns + 0.05 * NS < SOON_S * NS
 
 
+def test_a_thread_that_reads_on_when_the_guest_is_left_does_not_disturb_it(python):
+    """By the guest's own verbs time is moved on meanwhile, and each second of it once."""
+    assert python("""
+        from pytest_hvclock.running.live import LiveReader
+        sys.setswitchinterval(1e-6)
+        for _ in range(30):
+            guest = Host().guest(timesync="off")
+            reader, over = LiveReader(guest), []
+            def look():
+                while not over:
+                    reader.wall
+            threads = [threading.Thread(target=look) for _ in range(2)]
+            reader.start()
+            reader.stop()
+            for thread in threads:
+                thread.start()
+            for _ in range(300):
+                guest.advance("1 s")
+                guest.wall_ns
+            over.append(True)
+            for thread in threads:
+                thread.join()
+            assert guest.error_ns == 0
+        print("right")
+    """) == ["right"]
+
+
 def test_no_thread_sees_its_monotonic_clock_go_back(live):
     """Whatever the host does meanwhile, on every clock that may not; and no reading is torn."""
     over, broken = threading.Event(), []

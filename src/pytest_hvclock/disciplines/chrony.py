@@ -16,8 +16,8 @@ class Chrony(Discipline):
 
     Each update takes the offset to what the PTP device answers, and steps the clock or slews it so that the offset
     would be gone at the next update. While the device answers ESTALE there is no update. chronyd also learns the
-    frequency; that is left out, so a steady drift leaves a steady offset of one poll's drift. It brings ``linux``
-    along.
+    frequency; that is left out, so a steady drift leaves a steady offset of one poll's drift. It brings
+    ``linux`` along, unless another driver or ``off`` is named with it.
     """
 
     name: ClassVar[str] = "chrony"

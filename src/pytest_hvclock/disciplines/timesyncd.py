@@ -16,7 +16,8 @@ class Timesyncd(PhaseCorrection):
 
     ``timesyncd-manager.c`` has the threshold and the poll of 32 s to 2,048 s. What it hands to the kernel at the 32 s
     poll is corrected by an eighth of the rest each second (``adjtimex``, time constant 1). The shortest poll is kept,
-    as in the fights with a host that are on record, and the frequency is not learned. It brings ``linux`` along.
+    as in the fights with a host that are on record, and the frequency is not learned. It brings ``linux`` along,
+    unless another driver or ``off`` is named with it.
     """
 
     name: ClassVar[str] = "timesyncd"

@@ -74,8 +74,8 @@ class GuestSettings(TypedDict, total=False):
     sync_after_boot: Duration
     """From power-on to the first SYNC (one log has 2.46 s)."""
     sync_after_resume: Duration
-    """From whatever opens a new channel (a resume, a restore, a migration, a hibernation, an applied checkpoint, a new
-    ``timesync``) to SYNC. A choice: Microsoft's own test allows half a minute."""
+    """From whatever opens a new channel (a resume, a restore, a migration, a hibernation, a standard checkpoint that is
+    applied, a new ``timesync``) to SYNC. A choice: Microsoft's own test allows half a minute."""
     sample_period: Duration
     """From the guest's answer to the next SAMPLE (OpenVMM ``SAMPLE_PERIOD``)."""
     response_time: Duration

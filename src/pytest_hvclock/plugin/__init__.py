@@ -205,7 +205,7 @@ def hvclock(request: pytest.FixtureRequest) -> Iterator[Guest]:
 
     With Hypothesis's ``@given``, use ``with guest.running():`` inside the test instead: a fixture is made once for all
     examples. A ``unittest.TestCase`` gets the guest from a method of its own that is marked
-    ``@pytest.fixture(autouse=True)`` and takes ``hvclock``; a marker on one can name a single scenario.
+    ``@pytest.fixture(autouse=True)`` and takes ``hvclock``; markers on it and on its methods name a single scenario.
     """
     use_phases(request.config)
     from pytest_hvclock.plugin.phases import guest_of

@@ -34,7 +34,7 @@ class Marked:
 
 @dataclass(frozen=True, kw_only=True)
 class MarkerSettings:
-    """The keyword arguments of the ``hvclock`` marker.
+    """The names of the keyword arguments of the ``hvclock`` marker, each with what it says.
 
     What has no text here is a setting of the guest: see ``GuestSettings``.
     """

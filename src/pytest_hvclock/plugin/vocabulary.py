@@ -13,7 +13,8 @@ MARKER_LINES = (
         "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, host_error=, backend=, pace=, "
         "allow_vacuous=, io_grace=, ...): run the test on a simulated Hyper-V guest, once for each scenario named "
         "(`pytest --hvclock-scenarios` lists them). The closest marker (function, class, module) wins, for each "
-        "setting by itself; what none of them sets comes from the scenario, and then from the defaults."
+        "setting by itself; what none of them sets comes from the scenario, then from options and ini keys, and then "
+        "from the defaults."
     ),
     (
         "hvclock_recovers(probe, *, within, hold=None, every=None, judged_by='true'): after the strike and the last "

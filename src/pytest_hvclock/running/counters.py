@@ -18,7 +18,7 @@ from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pytest_hvclock.running.references import Function, References, Undo
+from pytest_hvclock.running.references import Function, PutBack, References
 from pytest_hvclock.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Counters:
         self.reader: Reader | None = None
         self.waits: Coordinator | LiveReader | None = None
         self._set_wall: Callable[[int], None] | None = None
-        self._undo: list[Undo] = []
+        self._undo: list[PutBack] = []
         names = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep", "ctime", "asctime")
         optional = ("clock_gettime", "clock_gettime_ns", "clock_settime", "clock_settime_ns")
         self._real: dict[str, Function] = {name: getattr(time, name) for name in names}

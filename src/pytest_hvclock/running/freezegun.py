@@ -32,7 +32,7 @@ from typing import Any
 from pytest_hvclock.errors import BackendError, ConflictError
 from pytest_hvclock.running.counters import stays_real
 from pytest_hvclock.running.reader import Reader
-from pytest_hvclock.running.references import Function, References, Undo, put_in_class
+from pytest_hvclock.running.references import Function, PutBack, References, put_in_class
 from pytest_hvclock.running.sources import CONTAINER, SOURCES
 from pytest_hvclock.units import NS_PER_S, NS_PER_US
 
@@ -184,7 +184,7 @@ class _Kept:
         self._known: dict[int, weakref.ref[Any]] = {}
         self._modules = 0
 
-    def replace(self, *, again: bool) -> list[Undo]:
+    def replace(self, *, again: bool) -> list[PutBack]:
         """Let every reference be to ours; returns what puts each one back.
 
         Args:
@@ -335,9 +335,9 @@ def _family(kind: type) -> Iterator[type]:
         yield from _family(child)
 
 
-def _replace_in_modules(fakes: dict[int, Function]) -> list[Undo]:
+def _replace_in_modules(fakes: dict[int, Function]) -> list[PutBack]:
     """Put ours in place of the names in modules; returns what puts each one back."""
-    undo: list[Undo] = []
+    undo: list[PutBack] = []
     for name, module in list(sys.modules.items()):
         if not isinstance(module, ModuleType) or stays_real(name):
             continue

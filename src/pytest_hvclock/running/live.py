@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import weakref
-from _thread import LockType, RLock, allocate_lock, get_ident
+from _thread import LockType, allocate_lock, get_ident
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +96,8 @@ class LiveReader:
     def __init__(self, guest: Guest) -> None:
         """Make a reader; true time stands still until ``start``."""
         self._guest = guest
-        self._lock = RLock()
+        self._lock = guest.host._lock
+        """That of the host, so that nobody reads or changes the guest meanwhile, whether the host follows or not."""
         self._depth = 0
         self._stopped = True
         self._closed = False
@@ -111,7 +112,8 @@ class LiveReader:
         self._ticking: LockType | None = None
         self._anchor_ns = _now_ns()
         """The real instant at which true time was, or will have been, what the host has it at."""
-        self._take_down()
+        with self._lock:
+            self._take_down()
 
     # ------------------------------------------------------------------------------------------- true time
 
@@ -397,7 +399,8 @@ class LiveReader:
 
     def forked(self) -> None:
         """Go on in the child of a fork, where only the calling thread has survived."""
-        self._lock, self._depth = RLock(), 0
+        self._guest.host._after_fork()
+        self._lock, self._depth = self._guest.host._lock, 0
         self._owner, self._actor, self._acting_until_ns = get_ident(), None, 0
         self._waiting.clear()
         self._ticking = None

@@ -24,7 +24,8 @@ Function = Callable[..., Any]
 Setter = Callable[[Any, Any], bool]
 """Puts the second value in a place that holds the first, and says whether it did; what somebody else has put there
 meanwhile stays."""
-Undo = Callable[[], object]
+PutBack = Callable[[], object]
+"""Puts back what was in a place before."""
 Replace = Callable[[str, Function], Function | None]
 """Given the name of the module that owns a reference and what it refers to, what to put there, or None for nothing."""
 
@@ -39,7 +40,7 @@ class References:
         self._counts: tuple[int, ...] = ()
         self._places: list[tuple[str, Function, Setter]] = []
 
-    def replace(self, replacement: Replace) -> list[Undo]:
+    def replace(self, replacement: Replace) -> list[PutBack]:
         """Put something else in every place; returns what puts each one back."""
         if self._functions and (not self._counts or self._count() != self._counts):
             self._look()
@@ -51,9 +52,9 @@ class References:
             undo, _ = self._put(replacement)
         return undo
 
-    def _put(self, replacement: Replace) -> tuple[list[Undo], bool]:
+    def _put(self, replacement: Replace) -> tuple[list[PutBack], bool]:
         """Put something else in every place; returns what puts each back, and whether all places still were such."""
-        undo: list[Undo] = []
+        undo: list[PutBack] = []
         all_hold = True
         for owner, function, put in self._places:
             new = replacement(owner, function)

@@ -71,13 +71,16 @@ def durations(least: Duration = "1 s", most: Duration = "30 d") -> st.SearchStra
         raise ValueError(f"least={least!r} and most={most!r}: write two durations above zero, the shorter one first")
     listed = [size for size in SIZES if least_ns <= duration_ns(size) <= most_ns]
     shortest, longest = -(-least_ns // NS_PER_S), most_ns // NS_PER_S
-    # each way rounds the same nanoseconds up, so that what breaks is tried with a simpler way as soon as it is found
-    ways: list[Callable[[int], str]] = []
-    if listed:
-        ways.append(lambda exact_ns: next((size for size in listed if duration_ns(size) >= exact_ns), listed[-1]))
-    if shortest <= longest:
-        ways.append(lambda exact_ns: f"{min(-(-exact_ns // NS_PER_S), longest)} s")
-    ways.append(duration_text)
+
+    def round_one(exact_ns: int) -> str:
+        return next((size for size in listed if duration_ns(size) >= exact_ns), listed[-1])
+
+    def whole_seconds(exact_ns: int) -> str:
+        return f"{min(-(-exact_ns // NS_PER_S), longest)} s"
+
+    # Each way rounds the same nanoseconds up, so that what breaks is tried with a simpler way as soon as it is found.
+    # The price is that round ones are drawn again and again.
+    ways = [*([round_one] if listed else []), *([whole_seconds] if shortest <= longest else []), duration_text]
     return st.tuples(st.sampled_from(ways), st.integers(least_ns, most_ns)).map(lambda drawn: drawn[0](drawn[1]))
 
 
