@@ -306,19 +306,24 @@ def test_a_test_with_subtests_is_one_test(pytester, options):
             for number in range(3):
                 with subtests.test(number=number):
                     time.sleep(1)
-                    assert number != wrong
+                    if number == wrong:
+                        raise LookupError("lost it")  # not assert: pytest 9.0 explains none without its terminal
         """
     )
     result = pytester.runpytest_subprocess(*START, "--hvclock-report=out", *options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     if "no:terminal" not in options:
         result.stdout.fnmatch_lines(
-            ["azure-pause-28s: 1 broke, 1 held", "  broke test_it.py::test_it[[]1]: assert 1 != 1", "hvclock: wrote *"],
+            [
+                "azure-pause-28s: 1 broke, 1 held",
+                "  broke test_it.py::test_it[[]1]: LookupError: lost it",
+                "hvclock: wrote *",
+            ],
             consecutive=True,
         )
     tests = json.loads(written(pytester)["record.json"])["tests"]
     assert [(test["outcome"], test["failure"], len(test["waits"])) for test in tests] == [
-        ("failed", "assert 1 != 1", 3), ("passed", "", 3),
+        ("failed", "LookupError: lost it", 3), ("passed", "", 3),
     ]  # fmt: skip
     assert len(written(pytester)) == 3
 
