@@ -101,7 +101,7 @@ def main():
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tests", type=int, default=24, help="how many tests two workers share")
+    parser.add_argument("--tests", type=int, default=48, help="how many tests two workers share")
     asked = parser.parse_args()
     rates, workers = measured(asked.rounds, asked.tests)
     factors = [seconds.alone / seconds.both for seconds in workers]

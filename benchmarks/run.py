@@ -31,7 +31,7 @@ FULL = {
     "disciplines": fast_forward.ALL,
     "events": (1_000, 1_000_000),
     "rounds": 5,
-    "shared": 24,
+    "shared": 48,
     "recorded": recording.MANY,
 }
 
