@@ -23,8 +23,8 @@ from pytest_hvclock.disciplines.w32time import PROFILES
 from pytest_hvclock.model.guest import GuestSettings
 from pytest_hvclock.plugin import hookspecs, migrating
 from pytest_hvclock.plugin.markers import MarkerSettings, Recovers
-from pytest_hvclock.plugin.settings import Settings, add_options
-from pytest_hvclock.plugin.vocabulary import HVCLOCK, MARKER_LINES, RECOVERS
+from pytest_hvclock.plugin.options import HVCLOCK, KEYS, MARKER_LINES, OPTIONS, RECOVERS
+from pytest_hvclock.plugin.settings import Settings
 from pytest_hvclock.scenarios import HOST_SETTINGS
 
 PAGES = [Path(__file__).parent / name for name in ("reference.md", "claims.md")]
@@ -38,30 +38,6 @@ def page(path: Path) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- what the code says
-
-
-class Declared:
-    """Stands in for pytest's parser, and keeps the help of what is declared."""
-
-    def __init__(self) -> None:
-        """Declare everything that the plugin has."""
-        self.options: dict[str, str] = {}
-        self.metavars: dict[str, str] = {}
-        self.keys: dict[str, str] = {}
-        add_options(self)  # type: ignore[arg-type]
-
-    def getgroup(self, *_: str) -> "Declared":
-        """Return what takes the options of a group."""
-        return self
-
-    def addoption(self, name: str, *, help: str, metavar: str = "", **_: object) -> None:  # noqa: A002  (pytest's name)
-        """Keep an option."""
-        self.options[name] = help
-        self.metavars[name] = metavar
-
-    def addini(self, name: str, help: str, **_: object) -> None:  # noqa: A002  (pytest's name)
-        """Keep an ini key."""
-        self.keys[name] = help
 
 
 def notes(made: type | ModuleType) -> dict[str, str]:
@@ -177,14 +153,12 @@ def classes(module: ModuleType, base: type) -> list[type]:
 
 def options() -> str:
     """Return the options, as they are given."""
-    declared = Declared()
-    given = {name: f"{name}={metavar}" if metavar else name for name, metavar in declared.metavars.items()}
-    return table(["option", "meaning"], [[code(given[name]), text] for name, text in declared.options.items()])
+    return table(["option", "meaning"], [[code(option), text] for option, text in OPTIONS.items()])
 
 
 def keys() -> str:
     """Return the ini keys."""
-    return table(["key", "meaning"], [[code(name), text] for name, text in Declared().keys.items()])
+    return table(["key", "meaning"], [[code(key), text] for key, text in KEYS.items()])
 
 
 def fixtures() -> str:

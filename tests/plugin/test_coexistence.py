@@ -24,8 +24,7 @@ def test_importing_the_plugin_loads_no_engine():
     assert loaded == [
         "pytest_hvclock",
         "pytest_hvclock.plugin",
-        "pytest_hvclock.plugin.settings",
-        "pytest_hvclock.plugin.vocabulary",
+        "pytest_hvclock.plugin.options",
     ]
 
 
@@ -39,8 +38,7 @@ def test_a_run_that_never_uses_it_pays_for_nothing(pytester, monkeypatch):
             assert pytestconfig.pluginmanager.has_plugin("hvclock")
             assert not pytestconfig.pluginmanager.has_plugin("hvclock-phases")
             assert {name for name in sys.modules if name.startswith("pytest_hvclock")} == {
-                "pytest_hvclock", "pytest_hvclock.plugin", "pytest_hvclock.plugin.hookspecs",
-                "pytest_hvclock.plugin.settings", "pytest_hvclock.plugin.vocabulary",
+                "pytest_hvclock", "pytest_hvclock.plugin", "pytest_hvclock.plugin.options",
             }
             assert not {"time_machine", "freezegun", "hypothesis", "zoneinfo"} & set(sys.modules)
             assert sys.version_info >= (3, 14) or "asyncio" not in sys.modules  # pytest has pdb, which has it there

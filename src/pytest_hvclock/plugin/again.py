@@ -12,9 +12,10 @@ from typing import Any, Literal, cast
 import pytest
 
 from pytest_hvclock.explore import Outcome, Watch, outcome_of
+from pytest_hvclock.plugin.markers import scenarios_of
+from pytest_hvclock.plugin.options import HVCLOCK, RECOVERS
 from pytest_hvclock.plugin.phases import ON_GUEST
-from pytest_hvclock.plugin.settings import SETTINGS
-from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
+from pytest_hvclock.plugin.settings import settings_of
 
 WATCH = pytest.StashKey[Watch]()
 """The watch that a run is under, from before its guest is made."""
@@ -187,7 +188,7 @@ def why_not(item: pytest.Item) -> str:
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
         return "Hypothesis runs it again and again itself"
     live = any(marker.kwargs.get("pace") == "live" for marker in item.iter_markers(HVCLOCK))
-    if live and item.config.stash[SETTINGS].pace != "live":
+    if live and settings_of(item.config).pace != "live":
         return "it runs in live pace, so that each run takes real time: explore it with --hvclock-pace=live"
     if not (isinstance(item, pytest.Function) or hasattr(item, "dtest")):
         return f"items of the kind {type(item).__name__} are not known"

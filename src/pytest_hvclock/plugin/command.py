@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from pytest_hvclock.plugin.settings import SETTINGS
+from pytest_hvclock.plugin.settings import settings_of
 from pytest_hvclock.units import iso
 
 
@@ -30,7 +30,7 @@ def command(item: pytest.Item, start_ns: int, *more: str) -> str:
     if getattr(option, "doctestmodules", False) and "--doctest-modules" not in standing:
         given.append("--doctest-modules")
     given += [f"--doctest-glob={glob}" for glob in getattr(option, "doctestglob", None) or ()]
-    settings = config.stash[SETTINGS].but(start=iso(start_ns))
+    settings = settings_of(config).but(start=iso(start_ns))
     _, colons, name = item.nodeid.partition("::")  # of a file outside the root, the node ID has not the path
     test = os.path.relpath(item.path, config.invocation_params.dir) + colons + name
     return " ".join(map(_quoted, ["pytest", *given, test, *settings.options(), *more]))

@@ -25,8 +25,8 @@ from pytest_hvclock.explore.watch import Budget
 from pytest_hvclock.plugin.again import WATCH, Again, begin, keeps_service, put_under, why_not
 from pytest_hvclock.plugin.command import command
 from pytest_hvclock.plugin.explored import Explored
-from pytest_hvclock.plugin.settings import SETTINGS, given_places, given_seed
-from pytest_hvclock.plugin.vocabulary import HVCLOCK
+from pytest_hvclock.plugin.options import HVCLOCK, SETTINGS
+from pytest_hvclock.plugin.settings import given_places, given_seed, settings_of
 from pytest_hvclock.running.counters import real_time_ns
 from pytest_hvclock.units import NS_PER_S, instant_ns, iso
 
@@ -59,7 +59,7 @@ def use_exploring(config: pytest.Config, name: str) -> None:
         pytest.UsageError: one line that says which option or key is wrong, and what to write.
     """
     given: dict[str, Any] = getattr(config, "workerinput", {}).get(_GIVEN, {})
-    settings = config.stash[SETTINGS]
+    settings = settings_of(config)
     if settings.scenario is not None:
         raise pytest.UsageError(
             "--hvclock-explore and --hvclock-replay choose what strikes: leave --hvclock out, or name the scenario in "
@@ -174,7 +174,7 @@ class Exploring:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Let xdist's workers draw the same places, and begin at the same instant."""
-        start = self._config.stash[SETTINGS].start
+        start = settings_of(self._config).start
         node.workerinput[_GIVEN] = {"seed": self._wanted.seed, "start": start}
 
     @pytest.hookimpl(trylast=True)
@@ -317,7 +317,7 @@ class Exploring:
 
     def _told(self, part: Part, found: Exploration) -> dict[str, Any]:
         """Return what was found as what goes to another process, each with the command that repeats it."""
-        start = self._config.stash[SETTINGS].start or ""
+        start = settings_of(self._config).start or ""
 
         def with_command(one: Found, *more: str) -> dict[str, Any]:
             told = asdict(one)

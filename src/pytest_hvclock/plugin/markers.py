@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_hvclock.plugin.vocabulary import HVCLOCK, RECOVERS, scenarios_of
+from pytest_hvclock.plugin.options import HVCLOCK, RECOVERS
 from pytest_hvclock.scenarios import HOST_SETTINGS
 
 if TYPE_CHECKING:
@@ -134,6 +134,14 @@ def _settings(marker: pytest.Mark) -> dict[str, Any]:
     return dict(marker.kwargs)
 
 
+def scenarios_of(node: pytest.Item | Any) -> tuple[str, ...]:
+    """Return the scenarios that the closest marker with any names, unchecked."""
+    for marker in node.iter_markers(HVCLOCK):
+        if marker.args:
+            return tuple(marker.args)
+    return ()
+
+
 def recovers(item: pytest.Item) -> Recovers | None:
     """Return what a test's ``hvclock_recovers`` marker says, or None without one.
 
@@ -165,3 +173,8 @@ def recovers(item: pytest.Item) -> Recovers | None:
         if value is not None and positive_ns(value, name) == 0 and name == "every":
             raise ValueError(f"every={value!r}: time has to pass between two probes")
     return found
+
+
+def probe_of(marker: pytest.Mark) -> object:
+    """Return what a ``hvclock_recovers`` marker has for its probe, unchecked."""
+    return marker.args[0] if marker.args else marker.kwargs.get("probe")

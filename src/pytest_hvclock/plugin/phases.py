@@ -21,7 +21,7 @@ from pytest_hvclock.model.host import Host
 from pytest_hvclock.plugin.command import command
 from pytest_hvclock.plugin.markers import Recovers, merged, recovers, split
 from pytest_hvclock.plugin.moment import Moment
-from pytest_hvclock.plugin.settings import SETTINGS, Settings
+from pytest_hvclock.plugin.settings import Settings, settings_of
 from pytest_hvclock.plugin.story import last_word
 from pytest_hvclock.recovery import recover
 from pytest_hvclock.report.text import picture
@@ -182,7 +182,7 @@ def refuse_backend(config: pytest.Config) -> None:
         pytest.UsageError: one line that says what is missing.
     """
     try:
-        try_backend(config.stash[SETTINGS].backend)
+        try_backend(settings_of(config).backend)
     except BackendError as wrong:
         raise pytest.UsageError(f"hvclock: {wrong}") from None
     except ConflictError:
@@ -194,7 +194,7 @@ def guest_of(request: pytest.FixtureRequest) -> Iterator[Guest]:
     item: pytest.Item = request.node
     config = request.config
     try:
-        on_guest = _prepare(item, getattr(request, "param", None), config.stash[SETTINGS])
+        on_guest = _prepare(item, getattr(request, "param", None), settings_of(config))
         if on_guest.recovers is not None and not isinstance(on_guest.recovers.probe, str):
             on_guest.probe = on_guest.recovers.probe
         on_guest.running.__enter__()
@@ -286,7 +286,7 @@ class Phases:
         """Take the run whose tests are to be put on guests."""
         self._config = config
         self._within = False
-        self._reported = config.stash[SETTINGS].report is not None
+        self._reported = settings_of(config).report is not None
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Wrapper:
