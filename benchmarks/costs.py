@@ -33,7 +33,7 @@ from pytest_hvclock import Host
 TIMERS = [time.perf_counter_ns]  # in a container, where neither the kit nor a peer replaces it
 CALLS, BATCHES, ROUNDS = 500, 30, 31
 MODULES = 2_000
-TESTS, RUNS = 1_000, 25
+TESTS, RUNS = 1_000, 75
 IMPORTS, IMPORT_NS = 25, 5_000_000
 NOT_LOADED = ["time_machine", "freezegun", "asyncio", "hypothesis"]
 
