@@ -22,8 +22,8 @@ from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL, Discipline, pe
 from pytest_hvclock.disciplines.w32time import PROFILES
 from pytest_hvclock.model.guest import GuestSettings
 from pytest_hvclock.plugin import hookspecs, migrating
+from pytest_hvclock.plugin.declared import HVCLOCK, KEYS, MARKER_LINES, OPTIONS, RECOVERS
 from pytest_hvclock.plugin.markers import MarkerSettings, Recovers
-from pytest_hvclock.plugin.options import HVCLOCK, KEYS, MARKER_LINES, OPTIONS, RECOVERS
 from pytest_hvclock.plugin.settings import Settings
 from pytest_hvclock.scenarios import HOST_SETTINGS
 

@@ -21,8 +21,10 @@ from pytest_hvclock import Guest, claims, strategies
 from pytest_hvclock.clocks.trail import Bend
 from pytest_hvclock.disciplines import DISCIPLINES, OFF, PARTIAL
 from pytest_hvclock.model.guest import GuestSettings
+from pytest_hvclock.plugin.declared import KEYS, MARKER_LINES, OPTIONS, RECOVERS
+from pytest_hvclock.plugin.exploring import PLACES, REGRESSIONS
 from pytest_hvclock.plugin.markers import MarkerSettings
-from pytest_hvclock.plugin.options import KEYS, MARKER_LINES, OPTIONS, RECOVERS
+from pytest_hvclock.plugin.settings import Settings
 from pytest_hvclock.report.cover import Line
 from pytest_hvclock.running import BACKENDS, PACES
 from pytest_hvclock.scenarios import SCENARIOS, scenario_named
@@ -308,6 +310,16 @@ def test_the_reference_names_no_option_or_key_that_is_not_there() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert set(re.findall(r"--hvclock[a-z-]*", text)) <= {option.partition("=")[0] for option in OPTIONS}
     assert set(re.findall(r"`(hvclock_[a-z_]+)`", text)) <= {*KEYS, RECOVERS}
+
+
+def test_the_help_has_the_defaults_that_a_run_has() -> None:
+    """They are written by hand where pytest is told of them, apart from where they are."""
+    assert f"(default: {Settings.backend})" in OPTIONS["--hvclock-backend=NAME"]
+    assert f"(default: {Settings.pace})" in OPTIONS["--hvclock-pace=PACE"]
+    assert f"(default: {PLACES}, drawn" in OPTIONS["--hvclock-places=N|all"]
+    assert f"(default: {Settings.strike_at}, " in KEYS["hvclock_strike_at"]
+    assert f"(default: {Settings.io_grace};" in KEYS["hvclock_io_grace"]
+    assert f"(default: `{REGRESSIONS}`," in KEYS["hvclock_regressions"]
 
 
 def test_pytests_own_help_says_what_the_reference_says(pytester: pytest.Pytester) -> None:

@@ -24,7 +24,7 @@ def test_importing_the_plugin_loads_no_engine():
     assert loaded == [
         "pytest_hvclock",
         "pytest_hvclock.plugin",
-        "pytest_hvclock.plugin.options",
+        "pytest_hvclock.plugin.declared",
     ]
 
 
@@ -38,13 +38,31 @@ def test_a_run_that_never_uses_it_pays_for_nothing(pytester, monkeypatch):
             assert pytestconfig.pluginmanager.has_plugin("hvclock")
             assert not pytestconfig.pluginmanager.has_plugin("hvclock-phases")
             assert {name for name in sys.modules if name.startswith("pytest_hvclock")} == {
-                "pytest_hvclock", "pytest_hvclock.plugin", "pytest_hvclock.plugin.options",
+                "pytest_hvclock", "pytest_hvclock.plugin", "pytest_hvclock.plugin.declared",
+                "pytest_hvclock.plugin.hookspecs",
             }
             assert not {"time_machine", "freezegun", "hypothesis", "zoneinfo"} & set(sys.modules)
             assert sys.version_info >= (3, 14) or "asyncio" not in sys.modules  # pytest has pdb, which has it there
         """
     )
     pytester.runpytest_subprocess("-p", "hvclock").assert_outcomes(passed=1)
+
+
+def test_neither_a_key_nor_xdist_loads_the_model(pytester):
+    """Both are known before any test is, and cost no more than what they need themselves."""
+    pytester.makeconftest(
+        """
+        import sys
+        def pytest_unconfigure():
+            loaded = {name.split(".")[1] for name in sys.modules if name.startswith("pytest_hvclock.")}
+            assert loaded <= {"plugin", "errors", "units"}, loaded
+        """
+    )
+    pytester.makepyfile("def test_it(): pass")
+    for given in (["-n", "1"], ["-o", "hvclock_start=2026-10-25T00:30:00Z"]):
+        result = pytester.runpytest_subprocess(*given)
+        result.assert_outcomes(passed=1)
+        assert result.ret == 0
 
 
 def test_xdist_and_randomly_together(pytester):

@@ -242,3 +242,14 @@ def test_the_time_that_peers_outside_get_is_a_setting(pytester):
     result = run(pytester, source, "-o", "hvclock_io_grace=soon")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: hvclock_io_grace: *'soon'*"])
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest reads TOML's own types from 9.0 on")
+@pytest.mark.parametrize("line", ['hvclock_strict = "yes"', "hvclock_cover = 1", "hvclock_strike_at = 3"])
+def test_a_value_of_another_type_in_toml_is_refused_with_its_key(pytester, line):
+    """pytest itself raises TypeError for it before 9.2, and does not name the key after that."""
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makefile(".toml", pyproject=f"[tool.pytest]\n{line}\n")
+    result = pytester.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {line.split()[0]}: *"])

@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_hvclock.plugin.options import HVCLOCK, MARKER_LINES, SETTINGS, add_options, is_given, is_marked
+from pytest_hvclock.plugin.declared import HVCLOCK, MARKER_LINES, MARKERS, SETTINGS, add_options, is_given, is_marked
 
 if TYPE_CHECKING:
     from pytest_hvclock.model.guest import Guest
-
-HOOKS = (
-    "pytest_hvclock_scenarios",
-    "pytest_hvclock_disciplines",
-    "pytest_hvclock_backends",
-    "pytest_hvclock_claims",
-    "pytest_hvclock_report_sections",
-)
-"""What others add to the kit by; see ``hookspecs``."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,9 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks by which others add to the kit."""
+    from pytest_hvclock.plugin import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
     """Take what a plugin or a conftest adds to the kit, as soon as it is there."""
-    for name in HOOKS:
+    for name in ("pytest_hvclock_scenarios", "pytest_hvclock_disciplines", "pytest_hvclock_backends"):
         if hasattr(plugin, name):
             from pytest_hvclock.plugin.extensions import extend
 
@@ -55,9 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKER_LINES:
         config.addinivalue_line("markers", line)
     if is_given(config):
-        from pytest_hvclock.plugin.on_demand import use_options
+        from pytest_hvclock.plugin.on_demand import heed
 
-        use_options(config)
+        heed(config)
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
@@ -100,7 +98,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.parent is not parent:  # asked once for all tests below it
             parent = item.parent
             wanted = wanted or is_marked(parent)
-        if wanted or (item.own_markers and is_marked(item)) or HVCLOCK in getattr(item, "fixturenames", ()):
+        wanted = wanted or HVCLOCK in (getattr(item, "fixturenames", None) or ())
+        if wanted or (item.own_markers and any(marker.name in MARKERS for marker in item.own_markers)):
             from pytest_hvclock.plugin.on_demand import put_on_guests
 
             put_on_guests(config, items)

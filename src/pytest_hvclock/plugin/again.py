@@ -12,8 +12,8 @@ from typing import Any, Literal, cast
 import pytest
 
 from pytest_hvclock.explore import Outcome, Watch, outcome_of
+from pytest_hvclock.plugin.declared import HVCLOCK, RECOVERS
 from pytest_hvclock.plugin.markers import scenarios_of
-from pytest_hvclock.plugin.options import HVCLOCK, RECOVERS
 from pytest_hvclock.plugin.phases import ON_GUEST
 from pytest_hvclock.plugin.settings import settings_of
 

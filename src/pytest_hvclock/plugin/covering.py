@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pytest_hvclock.plugin.again import WATCH
+from pytest_hvclock.plugin.declared import HVCLOCK
 from pytest_hvclock.plugin.exploring import Part
-from pytest_hvclock.plugin.options import HVCLOCK
 from pytest_hvclock.plugin.phases import ON_GUEST, OnGuest, Wrapper
 from pytest_hvclock.report.cover import Cover, Line
 from pytest_hvclock.running.lines import Found, Lines

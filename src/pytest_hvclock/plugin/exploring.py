@@ -24,8 +24,8 @@ from pytest_hvclock.explore.search import PLACES, Found
 from pytest_hvclock.explore.watch import Budget
 from pytest_hvclock.plugin.again import WATCH, Again, begin, keeps_service, put_under, why_not
 from pytest_hvclock.plugin.command import command
+from pytest_hvclock.plugin.declared import HVCLOCK, SETTINGS
 from pytest_hvclock.plugin.explored import Explored
-from pytest_hvclock.plugin.options import HVCLOCK, SETTINGS
 from pytest_hvclock.plugin.settings import given_places, given_seed, settings_of
 from pytest_hvclock.running.counters import real_time_ns
 from pytest_hvclock.units import NS_PER_S, instant_ns, iso

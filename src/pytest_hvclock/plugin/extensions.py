@@ -9,7 +9,6 @@ from typing import Any, cast
 import pytest
 
 from pytest_hvclock.disciplines import DISCIPLINES
-from pytest_hvclock.plugin.on_demand import declare_hooks
 from pytest_hvclock.scenarios import SCENARIOS, Scenario
 
 _retractions: list[Callable[[], None]] = []
@@ -21,7 +20,6 @@ def extend(plugin: object, manager: pytest.PytestPluginManager) -> None:
     Raises:
         pytest.UsageError: for a name that is taken, and for what is no such thing.
     """
-    declare_hooks(manager)
     others = [other for other in manager.get_plugins() if other is not plugin]
     for scenarios in manager.subset_hook_caller("pytest_hvclock_scenarios", others)():
         for scenario in cast("Sequence[object]", scenarios) if isinstance(scenarios, Sequence) else [scenarios]:

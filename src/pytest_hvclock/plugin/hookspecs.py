@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from pytest_hvclock.disciplines.base import Discipline
@@ -17,17 +15,14 @@ if TYPE_CHECKING:
     from pytest_hvclock.timeline import Timeline
 
 
-@pytest.hookspec
 def pytest_hvclock_scenarios() -> Sequence[Scenario]:  # type: ignore[empty-body]
     """Return scenarios (``pytest_hvclock.scenarios``) to be used by their names, beside those of the catalogue."""
 
 
-@pytest.hookspec
 def pytest_hvclock_disciplines() -> Mapping[str, Callable[[], Sequence[Discipline]]]:  # type: ignore[empty-body]
     """Return disciplines by the names under which ``timesync`` finds them; each is made anew for every guest."""
 
 
-@pytest.hookspec
 def pytest_hvclock_backends() -> Mapping[str, Callable[[], Backend]]:  # type: ignore[empty-body]
     """Return what makes backends, by the names under which ``--hvclock-backend`` finds them.
 
@@ -35,7 +30,6 @@ def pytest_hvclock_backends() -> Mapping[str, Callable[[], Backend]]:  # type: i
     """
 
 
-@pytest.hookspec
 def pytest_hvclock_claims(guest: Guest) -> Sequence[AbstractContextManager[object]]:  # type: ignore[empty-body]
     """Return claims that watch the body of every test on a guest, and the recovery after it.
 
@@ -43,7 +37,6 @@ def pytest_hvclock_claims(guest: Guest) -> Sequence[AbstractContextManager[objec
     """
 
 
-@pytest.hookspec
 def pytest_hvclock_report_sections(timeline: Timeline) -> Sequence[tuple[str, str]]:  # type: ignore[empty-body]
     """Return titles and texts to be shown of a test, below its failure in the terminal and its drawing in the report.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_hvclock.plugin.options import HVCLOCK, RECOVERS
+from pytest_hvclock.plugin.declared import HVCLOCK, RECOVERS
 from pytest_hvclock.scenarios import HOST_SETTINGS
 
 if TYPE_CHECKING:
@@ -173,8 +173,3 @@ def recovers(item: pytest.Item) -> Recovers | None:
         if value is not None and positive_ns(value, name) == 0 and name == "every":
             raise ValueError(f"every={value!r}: time has to pass between two probes")
     return found
-
-
-def probe_of(marker: pytest.Mark) -> object:
-    """Return what a ``hvclock_recovers`` marker has for its probe, unchecked."""
-    return marker.args[0] if marker.args else marker.kwargs.get("probe")

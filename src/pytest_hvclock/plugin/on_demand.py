@@ -1,4 +1,4 @@
-"""What the door does once somebody wants the kit: see to its tests, and register what they need."""
+"""What the door leaves to be done when it is needed: see to the tests on guests, and register what a run needs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_hvclock.plugin.markers import probe_of, scenarios_of
-from pytest_hvclock.plugin.options import HVCLOCK, RECOVERS, SETTINGS, is_marked
+from pytest_hvclock.plugin.declared import HVCLOCK, RECOVERS, SETTINGS, is_marked
 from pytest_hvclock.plugin.settings import read_settings, settings_of
 
 PHASES, TELLER, EXPLORING = "hvclock-phases", "hvclock-teller", "hvclock-exploring"
@@ -16,7 +15,7 @@ REPORTER, ADDER, LEFTOVERS = "hvclock-reporter", "hvclock-adder", "hvclock-lefto
 COVERING = "hvclock-covering"
 
 
-def use_options(config: pytest.Config) -> None:
+def heed(config: pytest.Config) -> None:
     """Read the options and ini keys, and register what does what they ask for.
 
     Raises:
@@ -31,7 +30,6 @@ def use_options(config: pytest.Config) -> None:
     if settings.report is not None and not hasattr(config, "workerinput"):
         from pytest_hvclock.plugin.reporter import Reporter
 
-        declare_hooks(plugins)
         plugins.register(Reporter(settings.report, plugins.get_plugin(COVERING)), REPORTER)
     if option.hvclock_explore or option.hvclock_replay is not None or config.getini("hvclock_explore"):
         from pytest_hvclock.plugin.exploring import use_exploring
@@ -41,6 +39,8 @@ def use_options(config: pytest.Config) -> None:
 
 def multiply(metafunc: pytest.Metafunc) -> None:
     """Make a test for each of several scenarios."""
+    from pytest_hvclock.plugin.markers import scenarios_of
+
     names = scenarios_of(metafunc.definition)
     if len(names) > 1:
         if HVCLOCK not in metafunc.fixturenames:
@@ -62,7 +62,7 @@ def put_on_guests(config: pytest.Config, items: list[pytest.Item]) -> None:
         if HVCLOCK in names:
             names.remove(HVCLOCK)
         names.insert(_first_of_its_own(item, names), HVCLOCK)
-        probe = probe_of(recovers) if recovers is not None else None
+        probe = _probe_of(recovers) if recovers is not None else None
         if isinstance(probe, str) and probe not in names:
             names.append(probe)
     if used:
@@ -78,7 +78,6 @@ def use_phases(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin(PHASES):
         from pytest_hvclock.plugin.phases import Phases
 
-        declare_hooks(config.pluginmanager)
         config.pluginmanager.register(Phases(config), PHASES)
         if config.hook.pytest_hvclock_report_sections.get_hookimpls():
             from pytest_hvclock.plugin.reporter import Adder
@@ -96,7 +95,7 @@ def use_leftovers(config: pytest.Config) -> None:
 
 
 def see_to_leftovers(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Register it when the first test that may have left a guest running is over, and let it look at that one too.
+    """When the first test is over that may have left a guest running, register what sees to that, from this test on.
 
     A guest that runs by then is the test's, unless a wider fixture may have entered it.
     """
@@ -117,15 +116,6 @@ def use_teller(config: pytest.Config) -> None:
         config.pluginmanager.register(Teller(), TELLER)
 
 
-def declare_hooks(plugins: pytest.PytestPluginManager) -> None:
-    """Declare the hooks by which others add to the kit, before one of them is called, or has been implemented."""
-    from pytest_hvclock.plugin import hookspecs
-
-    declared = getattr(plugins.hook, "pytest_hvclock_scenarios", None)
-    if declared is None or not declared.has_spec():
-        plugins.add_hookspecs(hookspecs)
-
-
 def _first_of_its_own(item: pytest.Item, names: list[str]) -> int:
     """Return where a test's own fixtures begin: those of higher scopes are made, and unmade, in real time."""
     known: dict[str, Sequence[pytest.FixtureDef[Any]]] = getattr(
@@ -143,3 +133,8 @@ def _ids(names: tuple[object, ...]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         ids.append(str(name) if seen[name] == 1 else f"{name}-{seen[name]}")
     return ids
+
+
+def _probe_of(marker: pytest.Mark) -> object:
+    """Return what a ``hvclock_recovers`` marker has for its probe, unchecked."""
+    return marker.args[0] if marker.args else marker.kwargs.get("probe")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_hvclock.errors import HvclockError
-from pytest_hvclock.plugin.options import SETTINGS, TYPES
+from pytest_hvclock.plugin.declared import KEYS, SETTINGS
 from pytest_hvclock.units import instant_ns, positive_ns
 
 STEPPED = "stepped"
@@ -61,7 +61,7 @@ class Settings:
 
 def settings_of(config: pytest.Config) -> Settings:
     """Return what a run was asked for; the defaults, where nothing was given."""
-    return config.stash.setdefault(SETTINGS, Settings())
+    return config.stash.get(SETTINGS, Settings())
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -70,6 +70,8 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: one line that says which option or key is wrong, and what to write.
     """
+    for key in KEYS:
+        _checked(key, config.getini, key)
     scenario = _given(config, "hvclock")
     backend = _given(config, "hvclock_backend")
     start = config.getini("hvclock_start") or None
@@ -97,8 +99,6 @@ def read_settings(config: pytest.Config) -> Settings:
         _checked("hvclock_io_grace", lambda value: positive_ns(value, "hvclock_io_grace"), io_grace)
     given_places(config)  # wrong is wrong, also where nothing is explored
     given_seed(config)
-    for key in TYPES:
-        _checked(key, config.getini, key)
     return Settings(
         scenario=scenario,
         backend=backend or TIME_MACHINE,

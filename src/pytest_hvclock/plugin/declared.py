@@ -1,7 +1,7 @@
-"""The options, ini keys and markers: all that a run without a guest needs of them.
+"""What pytest is told of the kit at the start: options, ini keys and markers, and whether any of them is in use.
 
 pytest loads plugins in a way of its own, whose cost grows with every name and every constant in a module. Every run
-pays it for this one, whether it uses the kit or not, so what the options mean is said in ``settings``.
+pays it for this one, whether it uses the kit or not, so what they mean is said in ``settings`` and ``markers``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HVCLOCK = "hvclock"
 RECOVERS = "hvclock_recovers"
+MARKERS = (HVCLOCK, RECOVERS)
 MARKER_LINES = (
     (
         "hvclock(*scenarios, os=, zone=, timesync=, drift=, start=, host_zone=, host_error=, backend=, pace=, "
@@ -92,6 +93,7 @@ TYPES: dict[str, Literal["bool", "linelist"]] = {
 """What those keys are that are no text."""
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+"""In the stash of a run to which an option or a key was given, and of no other."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -109,12 +111,11 @@ def add_options(parser: pytest.Parser) -> None:
 
 def is_given(config: pytest.Config) -> bool:
     """Whether any option or key has been given."""
-    options = vars(config.option)
-    if any(options[name] not in (None, False) for name in options if name.startswith(HVCLOCK)):
+    if any(config.getoption(option.partition("=")[0]) not in (None, False) for option in OPTIONS):
         return True
     try:
         return any(config.getini(key) for key in KEYS)
-    except (ValueError, pytest.UsageError):  # something that cannot be read
+    except (TypeError, ValueError, pytest.UsageError):  # something that cannot be read
         return True
 
 
@@ -125,7 +126,7 @@ def is_marked(node: pytest.Item | Any) -> bool:
     """
     while node is not None:
         for marker in node.own_markers:
-            if marker.name in (HVCLOCK, RECOVERS):
+            if marker.name in MARKERS:
                 return True
         node = node.parent
     return False
