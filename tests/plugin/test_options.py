@@ -244,6 +244,16 @@ def test_the_time_that_peers_outside_get_is_a_setting(pytester):
     result.stderr.fnmatch_lines(["ERROR: hvclock_io_grace: *'soon'*"])
 
 
+def test_a_hook_with_a_wrong_argument_is_an_error_of_its_own_directory(pytester):
+    """The hooks are declared before any conftest comes, so that pluggy refuses one alone, and says why."""
+    pytester.mkdir("a").joinpath("conftest.py").write_text("def pytest_hvclock_claims(gast): return []")
+    pytester.path.joinpath("a", "test_a.py").write_text("def test_it(): pass")
+    pytester.mkdir("b").joinpath("test_b.py").write_text("def test_it(hvclock): assert hvclock.error_ns == 0")
+    result = pytester.runpytest_subprocess("--continue-on-collection-errors", "-p", "no:randomly")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*'gast'* can not be found in the hookspec*"])
+
+
 @pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest reads TOML's own types from 9.0 on")
 @pytest.mark.parametrize("line", ['hvclock_strict = "yes"', "hvclock_cover = 1", "hvclock_strike_at = 3"])
 def test_a_value_of_another_type_in_toml_is_refused_with_its_key(pytester, line):
